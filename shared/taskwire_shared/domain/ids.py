@@ -1,0 +1,34 @@
+"""Identifiers: UUIDs of version 7 (RFC 9562, section 5.7), which begin with their time."""
+
+import os
+import time
+from datetime import UTC, datetime
+from uuid import UUID
+
+_VERSION_7 = 0x7 << 76
+_VARIANT_RFC = 0b10 << 62
+_RAND_A_MASK = 0xFFF << 64
+_RAND_B_MASK = (1 << 62) - 1
+
+
+def new_id() -> UUID:
+    """Make a fresh UUIDv7 from the wall clock and 74 random bits."""
+    return id_at(time.time_ns() // 1_000_000)
+
+
+def id_at(unix_ms: int) -> UUID:
+    """Make a fresh UUIDv7 whose time is `unix_ms`, milliseconds since 1970."""
+    random_bits = int.from_bytes(os.urandom(10), "big")
+    rand_a = (random_bits << 2) & _RAND_A_MASK
+    rand_b = random_bits & _RAND_B_MASK
+    return UUID(int=unix_ms << 80 | _VERSION_7 | rand_a | _VARIANT_RFC | rand_b)
+
+
+def floor_id(moment: datetime) -> UUID:
+    """Return the least UUID whose first 48 bits are `moment`: a bound for ranges, not an identifier."""
+    return UUID(int=int(moment.timestamp() * 1000) << 80)
+
+
+def id_time(identifier: UUID) -> datetime:
+    """Return the time that a UUIDv7 begins with, to the millisecond."""
+    return datetime.fromtimestamp((identifier.int >> 80) / 1000, UTC)
