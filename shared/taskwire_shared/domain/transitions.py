@@ -38,9 +38,7 @@ LEGAL: dict[Transition, frozenset[tuple[TaskState | None, TaskState]]] = {
     Transition.HAND_BACK: frozenset({(S.RUNNING, S.PENDING)}),
     Transition.TAKE_BACK: frozenset({(S.RUNNING, S.PENDING), (S.RUNNING, S.FAILED)}),
     Transition.EXPIRE: frozenset({(S.SCHEDULED, S.FAILED), (S.PENDING, S.FAILED), (S.RUNNING, S.FAILED)}),
-    Transition.CANCEL: frozenset(
-        {(S.SCHEDULED, S.CANCELLED), (S.PENDING, S.CANCELLED), (S.RUNNING, S.CANCELLED)}
-    ),
+    Transition.CANCEL: frozenset({(S.SCHEDULED, S.CANCELLED), (S.PENDING, S.CANCELLED), (S.RUNNING, S.CANCELLED)}),
     Transition.REQUEST_CANCEL: frozenset({(S.RUNNING, S.RUNNING)}),
 }
 

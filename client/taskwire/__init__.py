@@ -1,0 +1,1 @@
+"""The client of Taskwire and the decorator of its handlers."""

@@ -1,0 +1,1 @@
+"""The service that callers talk to: gRPC in, the store and the bus behind it."""

@@ -1,0 +1,1 @@
+"""The service that runs tasks: control and runners apart."""
