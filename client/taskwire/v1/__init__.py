@@ -1,0 +1,1 @@
+"""The generated stubs of the API, package `taskwire.v1`; see `docs/api.md`."""
