@@ -1,0 +1,101 @@
+# `make` alone lists the verbs. The first one that needs packages makes .venv; see requirements/install.sh.
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+BIN := .venv/bin
+# What an installed package set depends on; a stamp file older than these is made again.
+PINNED := requirements/build.txt requirements/install.sh pyproject.toml
+
+.PHONY: help
+help: ## List the verbs
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.venv/.embedded: requirements/embedded.txt $(PINNED)
+	@requirements/install.sh embedded
+	@touch $@
+
+.venv/.dev: requirements/dev.txt $(PINNED)
+	@requirements/install.sh dev
+	@touch .venv/.embedded $@
+
+# Recipes of one plain command are run without a shell, so that a signal sent to make reaches the command.
+.PHONY: start
+start: .venv/.embedded ## Serve on this machine, with a Postgres and a NATS of its own
+	@$(BIN)/taskwire dev
+
+.PHONY: demo
+demo: .venv/.embedded ## Serve, run 500 tasks of all kinds before your eyes, stop
+	@$(BIN)/taskwire demo
+
+.PHONY: stop
+stop: .venv/.embedded ## Stop what `make start` has started
+	@$(BIN)/taskwire dev --stop
+
+.PHONY: migrate
+migrate: .venv/.embedded ## Bring the database at TASKWIRE_DATABASE_URL up to date
+	@$(BIN)/taskwire migrate
+
+.PHONY: test
+test: .venv/.dev ## Run the tests (a Postgres and a NATS are started for them)
+	@$(BIN)/python -m pytest
+
+.PHONY: check
+check: format-check lint types imports check-protos check-images check-docs ## Check everything but the tests
+
+.PHONY: format
+format: .venv/.dev ## Format the code and the protos
+	@$(BIN)/ruff format
+	@$(BIN)/ruff check --fix-only --quiet
+	@$(BIN)/buf format --write
+
+.PHONY: format-check
+format-check: .venv/.dev
+	@$(BIN)/ruff format --check
+
+.PHONY: lint
+lint: .venv/.dev ## Lint the code
+	@$(BIN)/ruff check
+
+.PHONY: types
+types: .venv/.dev ## Check the types
+	@$(BIN)/mypy
+
+.PHONY: imports
+imports: .venv/.dev ## Check which component imports which
+	@$(BIN)/lint-imports --no-logo
+
+.PHONY: check-protos
+check-protos: .venv/.dev
+	@$(BIN)/buf lint
+	@$(BIN)/buf format --diff --exit-code
+
+.PHONY: check-images
+check-images: .venv/.dev
+	@$(BIN)/hadolint deploy/*/Dockerfile
+	@deploy/check-compose.sh
+
+.PHONY: check-docs
+check-docs: .venv/.dev
+	@$(BIN)/python docs/generate_api.py --check
+
+.PHONY: proto
+proto: .venv/.dev ## Generate the stubs and docs/api.md from the protos
+	@$(BIN)/python protos/generate.py
+	@$(BIN)/python docs/generate_api.py
+
+.PHONY: docs
+docs: .venv/.dev ## Generate docs/api.md from the protos
+	@$(BIN)/python docs/generate_api.py
+
+.PHONY: build
+build: .venv/.dev ## Build the wheel and the source archive into dist/
+	@$(BIN)/python -m hatchling build
+
+.PHONY: requirements
+requirements: ## Pin the newest packages that pyproject.toml allows (needs uv)
+	@requirements/compile.sh --upgrade
+
+.PHONY: clean
+clean: ## Remove .venv, dist/ and caches, but no data
+	@rm -rf .venv dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
