@@ -1,1 +1,1 @@
-"""Everything on one machine, for development: embedded servers, supervision, a demo."""
+"""Postgres and NATS without an installation, and a whole Taskwire around them: for developers, demos and tests."""
