@@ -1,1 +1,48 @@
-"""The client of Taskwire and the decorator of its handlers."""
+"""Taskwire for Python: write handlers, and create, watch and cancel tasks.
+
+The handler side needs no gRPC, so the client is imported when it is first used.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from taskwire.attempt import Attempt
+from taskwire.failure import AttemptCancelled, TaskFailure
+from taskwire.handlers import Handler, handler
+from taskwire.payload import Payload
+
+if TYPE_CHECKING:
+    from taskwire.client import Client
+    from taskwire.task import Failure, Progress, QueueInfo, TaskInfo, TaskPriority, TaskState
+
+_LATE = {
+    "Client": "taskwire.client",
+    "Failure": "taskwire.task",
+    "Progress": "taskwire.task",
+    "QueueInfo": "taskwire.task",
+    "TaskInfo": "taskwire.task",
+    "TaskPriority": "taskwire.task",
+    "TaskState": "taskwire.task",
+}
+
+__all__ = [
+    "Attempt",
+    "AttemptCancelled",
+    "Client",
+    "Failure",
+    "Handler",
+    "Payload",
+    "Progress",
+    "QueueInfo",
+    "TaskFailure",
+    "TaskInfo",
+    "TaskPriority",
+    "TaskState",
+    "handler",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_LATE[name]), name)
