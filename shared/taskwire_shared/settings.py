@@ -143,7 +143,9 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 class Settings(BaseModel):
     """The settings of one process. Wrong values raise pydantic's error, contradictions a `SettingsError`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True, validate_default=True
+    )
 
     listen: Annotated[str, AfterValidator(_check_address), _ADDRESS] = "127.0.0.1:50051"
     """Where the gateway serves gRPC. Port 0 takes a free one. An address that other machines can reach needs TLS or
@@ -324,13 +326,14 @@ def _unknown(name: str, settings: type[Settings]) -> Problem:
 
 
 def _wrong_values(error: ValidationError, values: Mapping[str, str], settings: type[Settings]) -> list[Problem]:
-    names = dict.fromkeys(str(detail["loc"][0]) for detail in error.errors())
+    wrong = {
+        name: settings.model_fields[name] for name in dict.fromkeys(str(item["loc"][0]) for item in error.errors())
+    }
     return [
         Problem(
-            variable=variables(settings)[name],
-            text=f"must be {allowed(settings.model_fields[name])}, not {_quoted(values[name], settings.model_fields[name])}",
+            variable=variables(settings)[name], text=f"must be {allowed(field)}, not {_quoted(values[name], field)}"
         )
-        for name in names
+        for name, field in wrong.items()
     ]
 
 
