@@ -62,8 +62,9 @@ def _become_nobody() -> None:
 def _enter_namespace() -> None:
     user = os.geteuid()
     _check(_libc.unshare(_CLONE_NEWUSER), "unshare")
-    with open("/proc/self/uid_map", "w", encoding="ascii") as uid_map:
-        uid_map.write(f"{NOBODY} {user} 1")
+    uid_map = os.open("/proc/self/uid_map", os.O_WRONLY)
+    os.write(uid_map, f"{NOBODY} {user} 1".encode())
+    os.close(uid_map)
 
 
 _BECOME = {"same": lambda: None, "nobody": _become_nobody, "namespace": _enter_namespace}
