@@ -1,0 +1,96 @@
+"""The house style by numbers. A rule that nothing checks is a wish."""
+
+import ast
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+COMPONENTS = ("client", "dev", "gateway", "migrations", "processor", "shared")
+GENERATED = REPOSITORY / "client" / "taskwire" / "v1"
+
+FUNCTION_LINES_MAX = 60
+FILE_LINES_MAX = 400
+BANNED_MODULES = {
+    "base",
+    "common",
+    "core",
+    "helper",
+    "helpers",
+    "manager",
+    "managers",
+    "misc",
+    "tools",
+    "util",
+    "utils",
+}
+BANNED_WORDS = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
+
+# Modules without a test file of their own, each with the reason.
+NO_OWN_TEST: dict[str, str] = {
+    "shared/taskwire_shared/domain/defaults.py": "constants; shown by the tests of what uses them",
+    "shared/taskwire_shared/domain/limits.py": "constants; shown by the tests of what uses them",
+}
+
+
+def _python_files() -> list[Path]:
+    """Return the files that git knows or would add, so that scratch files of an editor do not count."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.py"]
+    listed = subprocess.run(command, cwd=REPOSITORY, check=True, capture_output=True, text=True).stdout.splitlines()
+    paths = [REPOSITORY / name for name in listed]
+    return sorted(path for path in paths if path.exists() and not path.is_relative_to(GENERATED))
+
+
+FILES = _python_files()
+MODULES = [path for path in FILES if path.relative_to(REPOSITORY).parts[0] in COMPONENTS]
+
+
+def _name(path: Path) -> str:
+    return str(path.relative_to(REPOSITORY))
+
+
+def _functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    return (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+
+
+@pytest.mark.parametrize("path", FILES, ids=_name)
+def test_size_and_words(path: Path) -> None:
+    text = path.read_text()
+    tree = ast.parse(text)
+    long_functions = [
+        f"{node.name} ({node.end_lineno - node.lineno + 1} lines)"
+        for node in _functions(tree)
+        if node.end_lineno is not None and node.end_lineno - node.lineno + 1 > FUNCTION_LINES_MAX
+    ]
+
+    assert not long_functions
+    assert text.count("\n") <= FILE_LINES_MAX
+    if path != Path(__file__):
+        assert not BANNED_WORDS.findall(text)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=_name)
+def test_module_is_named_and_described(path: Path) -> None:
+    assert path.stem not in BANNED_MODULES
+    assert ast.get_docstring(ast.parse(path.read_text())), "a module begins with what it is"
+
+
+def _is_tested(path: Path) -> bool:
+    component, _package, *folders, _file = path.relative_to(REPOSITORY).parts
+    stem = path.stem.strip("_") if path.stem != "__main__" else path.parent.name
+    return (REPOSITORY / "tests" / component / Path(*folders) / f"test_{stem}.py").exists()
+
+
+def test_every_module_has_its_test() -> None:
+    untested = {
+        _name(path)
+        for path in MODULES
+        # A package's own module says what the package is; migrations are run as a whole.
+        if path.stem != "__init__" and path.parent.name != "versions" and not _is_tested(path)
+    }
+
+    assert untested - NO_OWN_TEST.keys() == set(), "write tests/<component>/<folders>/test_<module>.py"
+    assert NO_OWN_TEST.keys() - untested == set(), "these have a test now, or are gone: take them off the list"
