@@ -1,22 +1,80 @@
 """Real servers for every test that wants them: one Postgres and one NATS a session, a fresh database a test."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import itertools
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from inspect import isawaitable
+from typing import Any
 
+import asyncpg
+import nats as nats_client
 import pytest
 
 from taskwire_dev.nats import EmbeddedNats
 from taskwire_dev.postgres import EmbeddedPostgres
+from taskwire_shared.bus.connection import Bus
+from taskwire_shared.settings import Settings
+
+_POLL_SECONDS = 0.01
+_EVENTUALLY_SECONDS = 15.0
+
+_numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
 async def postgres(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EmbeddedPostgres]:
-    """Run one Postgres for the session, as durable as in production."""
+    """Run one Postgres for the session, as durable as in production. A test that stops it runs one of its own."""
     async with EmbeddedPostgres(tmp_path_factory.mktemp("postgres")) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 async def nats(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EmbeddedNats]:
-    """Run one NATS for the session."""
+    """Run one NATS for the session. A test that stops it runs one of its own."""
     async with EmbeddedNats(tmp_path_factory.mktemp("nats")) as running:
         yield running
+
+
+@pytest.fixture
+async def nats_prefix(nats: EmbeddedNats) -> AsyncIterator[str]:
+    """Make a name under which this test alone rings; its streams are deleted afterwards."""
+    prefix = f"t{os.getpid()}-{next(_numbers)}"
+    yield prefix
+    client = await nats_client.connect(nats.url)
+    streams = await client.jetstream().streams_info()
+    for name in [stream.config.name for stream in streams]:
+        if name and name.lower().startswith(f"{prefix}_"):
+            await client.jetstream().delete_stream(name)
+    await client.close()
+
+
+@pytest.fixture
+async def bus(nats: EmbeddedNats, nats_prefix: str) -> AsyncIterator[Bus]:
+    """Open a connection to NATS that is there when the test starts."""
+    async with Bus.open(nats.url, nats_prefix) as opened, asyncio.timeout(_EVENTUALLY_SECONDS):
+        while not opened.is_connected:
+            await asyncio.sleep(_POLL_SECONDS)
+        yield opened
+
+
+async def _eventually(
+    condition: Callable[[], Any | Awaitable[Any]], *, timeout: float = _EVENTUALLY_SECONDS, what: str = "the condition"
+) -> Any:
+    last: Any = None
+    try:
+        async with asyncio.timeout(timeout):
+            while not last:
+                result = condition()
+                last = await result if isawaitable(result) else result
+                if not last:
+                    await asyncio.sleep(_POLL_SECONDS)
+    except TimeoutError:
+        raise AssertionError(f"{what} did not come true within {timeout} s; the last value was {last!r}") from None
+    return last
+
+
+@pytest.fixture(scope="session")
+def eventually() -> Callable[..., Awaitable[Any]]:
+    """Give a function that waits for another process: until a condition, which may be a coroutine function, holds."""
+    return _eventually
