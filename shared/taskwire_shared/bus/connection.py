@@ -5,15 +5,17 @@ import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.aio.subscription import Subscription
 
 from taskwire_shared.bus.link import Link, dial
 from taskwire_shared.bus.outbox import Outbox
+
+if TYPE_CHECKING:
+    from nats.aio.subscription import Subscription
 
 REQUEST_SECONDS = 2.0
 FAREWELL_SECONDS = 0.5
@@ -164,9 +166,18 @@ class Bus:
             self._linked.notify_all()
 
     async def _say_farewell(self) -> None:
-        deadline = asyncio.get_running_loop().time() + FAREWELL_SECONDS
-        while len(self._outbox) and self.is_connected and asyncio.get_running_loop().time() < deadline:
-            await asyncio.sleep(0)
+        if not self.is_connected:
+            return
+        is_sent = asyncio.Event()
+
+        async def mark(client: Client) -> None:
+            del client
+            is_sent.set()
+
+        self._outbox.put(mark)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FAREWELL_SECONDS):
+                await is_sent.wait()
 
 
 async def _publish(subject: str, payload: bytes, reply: str, client: Client) -> None:

@@ -2,7 +2,8 @@
 
 The client of nats-py can reconnect by itself, but has ways to die without a word: its reader stops at any exception it
 does not know, a `flush` that timed out makes it stop later, and a permanent error closes it for good. So it is used for
-one connection only, an echo through the server tells whether it still hears, and whatever is wrong has one cure: another.
+one connection only, an echo through the server tells whether it still hears, and whatever is wrong has one cure: a new
+one.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import logging
 from collections.abc import Sequence
 from contextlib import suppress
 
+import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
@@ -68,6 +70,14 @@ class Link:
                     self.down.set()
 
     async def _watch(self) -> None:
+        try:
+            await self._count_echoes()
+        except nats.errors.Error:
+            log.warning("bus_echo_failed", exc_info=True)
+        finally:
+            self.down.set()
+
+    async def _count_echoes(self) -> None:
         inbox = self.client.new_inbox()
         await self.client.subscribe(inbox, cb=self._hear_echo)
         missed = 0
@@ -78,7 +88,8 @@ class Link:
             for _ in range(LOOP_TURNS):
                 await asyncio.sleep(0)
             missed = 0 if self._has_echoed else missed + 1
-        self.down.set()
+        if missed >= ECHOES_MISSED_MAX:
+            log.warning("bus_deaf")
 
     async def _hear_echo(self, message: Msg) -> None:
         del message
