@@ -28,4 +28,4 @@ def test_every_name_is_explained() -> None:
     rows = [line for line in PAGE.read_text().splitlines() if line.startswith("| ") and "<a id=" in line]
 
     assert len(rows) > 100
-    assert not [row for row in rows if row.endswith("| |") or row.endswith("|  |")]
+    assert not [row for row in rows if row.endswith(("| |", "|  |"))]
