@@ -3,18 +3,16 @@
 import asyncio
 import itertools
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from inspect import isawaitable
 from typing import Any
 
-import asyncpg
 import nats as nats_client
 import pytest
 
 from taskwire_dev.nats import EmbeddedNats
 from taskwire_dev.postgres import EmbeddedPostgres
 from taskwire_shared.bus.connection import Bus
-from taskwire_shared.settings import Settings
 
 _POLL_SECONDS = 0.01
 _EVENTUALLY_SECONDS = 15.0
@@ -52,9 +50,8 @@ async def nats_prefix(nats: EmbeddedNats) -> AsyncIterator[str]:
 @pytest.fixture
 async def bus(nats: EmbeddedNats, nats_prefix: str) -> AsyncIterator[Bus]:
     """Open a connection to NATS that is there when the test starts."""
-    async with Bus.open(nats.url, nats_prefix) as opened, asyncio.timeout(_EVENTUALLY_SECONDS):
-        while not opened.is_connected:
-            await asyncio.sleep(_POLL_SECONDS)
+    async with Bus.open(nats.url, nats_prefix) as opened:
+        await _eventually(lambda: opened.is_connected, what="a connection to NATS")
         yield opened
 
 

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, Process
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -15,6 +15,7 @@ from msgspec import Struct
 from taskwire_dev import launcher
 from taskwire_dev.failure import StartFailed
 
+_POLL_SECONDS = 0.01
 _REAP_SECONDS = 5.0
 """After SIGKILL only a process in uninterruptible sleep is still there."""
 
@@ -27,7 +28,7 @@ class Command(Struct, frozen=True, kw_only=True):
     folder: Path
     """Its working folder, by which it is recognised when it outlives its parent, see `occupants`."""
     log: Path
-    """Gets what it writes to stderr, and to stdout too unless `stdout` is given to `spawn`."""
+    """Gets what it writes, at the end."""
     identity: str = "same"
     death_signal: signal.Signals = signal.SIGTERM
     """What it gets when this process dies."""
@@ -50,11 +51,6 @@ class Child:
     def pid(self) -> int:
         """Return the process id, which is also that of its group."""
         return self._process.pid
-
-    @property
-    def stdout(self) -> asyncio.StreamReader | None:
-        """Return the pipe from its stdout where `spawn` was asked for one."""
-        return self._process.stdout
 
     @property
     def exit_code(self) -> int | None:
@@ -89,7 +85,7 @@ class Child:
             return await self.ended()
 
 
-async def spawn(command: Command, *, pipe_stdout: bool = False) -> Child:
+async def spawn(command: Command) -> Child:
     """Start a child. The caller stops it."""
     log = _open_log(command.log)
     try:
@@ -98,7 +94,7 @@ async def spawn(command: Command, *, pipe_stdout: bool = False) -> Child:
             cwd=command.folder,
             env=dict(command.environment),
             stdin=DEVNULL,
-            stdout=asyncio.subprocess.PIPE if pipe_stdout else log,
+            stdout=log,
             stderr=log,
             start_new_session=True,
         )
@@ -120,3 +116,21 @@ def _launch(command: Command) -> list[str]:
     parent, death_signal = str(os.getpid()), str(int(command.death_signal))
     prefix = [sys.executable, "-I", "-S", launcher.__file__, parent, death_signal, command.identity]
     return prefix + [str(part) for part in command.program]
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait for something that another process does, such as writing a line, which cannot be awaited."""
+    while not condition():
+        await asyncio.sleep(_POLL_SECONDS)
+
+
+def describe_end(exit_code: int | None) -> str:
+    """Say how a process ended, as in "The gateway ..."."""
+    if exit_code is None:
+        return "still runs"
+    if exit_code >= 0:
+        return f"ended with exit code {exit_code}"
+    try:
+        return f"was killed by {signal.Signals(-exit_code).name}"
+    except ValueError:
+        return f"was killed by signal {-exit_code}"

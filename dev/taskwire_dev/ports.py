@@ -1,19 +1,27 @@
 """Ports of this machine."""
 
 import json
+import random
 import socket
 from contextlib import suppress
 from pathlib import Path
 
+from taskwire_dev.failure import StartFailed
+
 LOOPBACK = "127.0.0.1"
+
+_PORTS = range(20_000, 32_000)
+"""Below those that Linux gives to outgoing connections (32768 and up). Else a client that keeps trying a server which
+is down may be given the very port it tries, connect to itself, and keep the server from coming back."""
+_TRIES_MAX = 100
 
 
 def free_port(host: str = LOOPBACK) -> int:
     """Return a port that nobody listens on. Somebody may take it before the caller does."""
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    for port in random.sample(_PORTS, _TRIES_MAX):
+        if is_free(port, host):
+            return port
+    raise StartFailed(f"No port of {host} between {_PORTS.start} and {_PORTS.stop} seems to be free.")
 
 
 def is_free(port: int, host: str = LOOPBACK) -> bool:

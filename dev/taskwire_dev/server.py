@@ -4,21 +4,22 @@ import asyncio
 import os
 import secrets
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from taskwire_dev.children import Child, Command, Stage, spawn
+from taskwire_dev.children import Child, Command, Stage, spawn, until
 from taskwire_dev.failure import StartFailed, tail_of
 from taskwire_dev.occupants import evict
-from taskwire_dev.ports import PortBook, free_port_near
+from taskwire_dev.ports import PortBook, free_port_near, is_free
 
 _STARTS_MAX = 3
 """How often another port is tried when somebody takes the one just found free."""
-_POLL_SECONDS = 0.01
 _EVICT_SECONDS = 5.0
+_PORT_SECONDS = 5.0
+"""How long a server that starts again waits for its port."""
 _PASSWORD_BYTES = 24
 
 
@@ -110,15 +111,26 @@ class EmbeddedServer(ABC):
         return self.password_file.read_text().strip()
 
     async def _start_on_a_port(self) -> None:
+        if self.port:
+            return await self._start_again()
         ports = PortBook(self.folder / "port.json")
         wanted = self._wanted_port or ports.recall(self.name)
         for _ in range(_STARTS_MAX):
             self.port = free_port_near(wanted)
             if await self._serves():
-                ports.keep(self.name, self.port)
-                return
+                return ports.keep(self.name, self.port)
             wanted = None
         raise self._did_not("does not start")
+
+    async def _start_again(self) -> None:
+        """Start it on the port that its clients know."""
+        try:
+            async with asyncio.timeout(_PORT_SECONDS):
+                await until(lambda: is_free(self.port))
+        except TimeoutError:
+            raise StartFailed(f"{self.name} cannot start again: somebody has taken its port {self.port}.") from None
+        if not await self._serves():
+            raise self._did_not("does not start again")
 
     async def _serves(self) -> bool:
         """Start it once: False says that its port was taken meanwhile."""
@@ -126,7 +138,7 @@ class EmbeddedServer(ABC):
         self._child = child = await spawn(self._command())
         try:
             async with asyncio.timeout(self.start_seconds):
-                await _until(lambda: child.exit_code is not None or self._is_ready(child.pid, self._said(log_before)))
+                await until(lambda: child.exit_code is not None or self._is_ready(child.pid, self._said(log_before)))
         except TimeoutError:
             raise self._did_not(f"takes more than {self.start_seconds:.0f} s to start") from None
         finally:
@@ -167,9 +179,3 @@ def write_private(file: Path, text: str) -> None:
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as opened:
         opened.write(text)
-
-
-async def _until(condition: Callable[[], bool]) -> None:
-    # What a server writes into a file cannot be awaited.
-    while not condition():
-        await asyncio.sleep(_POLL_SECONDS)
