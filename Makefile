@@ -72,7 +72,7 @@ check-protos: .venv/.dev
 
 .PHONY: check-images
 check-images: .venv/.dev
-	@$(BIN)/hadolint deploy/*/Dockerfile
+	@$(BIN)/hadolint deploy/Dockerfile
 	@deploy/check-compose.sh
 
 .PHONY: check-docs
