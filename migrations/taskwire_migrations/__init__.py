@@ -1,1 +1,1 @@
-"""The database schema, step by step, with Alembic."""
+"""The steps that bring a database to the tables of this release, and back."""

@@ -1,0 +1,15 @@
+"""What Alembic runs: the steps, on the connection that `migrate` holds the lock with."""
+
+from alembic import context
+
+from taskwire_migrations.comparison import is_ours
+from taskwire_shared.store.tables import metadata
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    include_name=is_ours,
+    compare_server_default=False,
+)
+with context.begin_transaction():
+    context.run_migrations()

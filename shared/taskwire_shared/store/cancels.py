@@ -1,0 +1,56 @@
+"""Asking for a task to be stopped."""
+
+from uuid import UUID
+
+from msgspec import Struct
+
+from taskwire_shared.domain.task import Task
+from taskwire_shared.store.database import Database
+from taskwire_shared.store.history import CHANGED_COLUMNS, NOTE_CHANGES
+from taskwire_shared.store.rows import BASIC_COLUMNS, columns, storable, to_task
+
+_MORE_COLUMNS = columns(tuple(name for name in BASIC_COLUMNS if f"t.{name}" not in CHANGED_COLUMNS.split(", ")))
+
+CANCEL = f"""
+WITH held AS (
+    SELECT t.id FROM tasks t
+    WHERE t.id = $1 AND t.tenant = $2 AND t.state <= 3 AND t.cancel_requested_at IS NULL
+    FOR UPDATE
+), changed AS (
+    UPDATE tasks t SET
+        state = CASE t.state WHEN 3 THEN 3 ELSE 6 END,
+        version = t.version + 1,
+        updated_at = held.now,
+        cancel_requested_at = held.now,
+        cancel_reason = $3,
+        finished_at = CASE t.state WHEN 3 THEN NULL ELSE held.now END,
+        due_at = CASE t.state WHEN 3 THEN t.due_at END
+    FROM (SELECT id, clock_timestamp() AS now FROM held) AS held
+    WHERE t.id = held.id
+    RETURNING {CHANGED_COLUMNS}, {_MORE_COLUMNS}
+), noted AS ({NOTE_CHANGES})
+SELECT * FROM changed
+"""
+
+READ = f"SELECT {columns(BASIC_COLUMNS)} FROM tasks t WHERE t.id = $1 AND t.tenant = $2"
+
+
+class Cancelled(Struct, frozen=True):
+    """What a request to cancel has come to."""
+
+    task: Task
+    """As it is now, without payloads. RUNNING means that its processor is to be told."""
+    changed: bool
+    """Whether this request was the one that did it."""
+
+
+async def cancel(db: Database, tenant: str, task_id: UUID, reason: str) -> Cancelled | None:
+    """Cancel a task that waits, or ask a RUNNING one to stop; None when `tenant` has no such task.
+
+    A task that has ended, or was asked before, is left alone.
+    """
+    row = await db.fetchrow(CANCEL, task_id, tenant, storable(reason))
+    if row is not None:
+        return Cancelled(task=to_task(row), changed=True)
+    row = await db.fetchrow(READ, task_id, tenant)
+    return None if row is None else Cancelled(task=to_task(row), changed=False)

@@ -1,0 +1,89 @@
+"""Taking ready tasks: PENDING to RUNNING, for a processor whose lease is alive."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from taskwire_shared.domain import defaults
+from taskwire_shared.domain.task import ClaimedTask
+from taskwire_shared.store.database import Database
+from taskwire_shared.store.history import CHANGED_COLUMNS, NOTE_CHANGES
+from taskwire_shared.store.rows import CLAIMED_COLUMNS, columns, to_claimed_task
+
+DUE_SLACK_SECONDS = defaults.CANCEL_GRACE_SECONDS + 5.0
+"""How long after an attempt's time is up the sweeper ends it: the processor does so itself, with a grace."""
+
+# `now()` is when this statement began: stable, so that it can be part of an index condition.
+_CLAIMABLE = """
+t.state = 2
+AND (t.expire_at IS NULL OR t.expire_at > now())
+AND (t.tenant, t.queue) NOT IN (SELECT q.tenant, q.name FROM queues q WHERE q.paused)
+AND EXISTS (SELECT FROM processors p WHERE p.id = $1 AND p.lease_until > clock_timestamp())
+"""
+
+_START = f"""
+changed AS (
+    UPDATE tasks t SET
+        state = 3, version = t.version + 1, attempt = t.attempt + 1, processor = $1,
+        started_at = held.now, updated_at = held.now,
+        due_at = held.now + (t.attempt_timeout_ms * 0.001 + {DUE_SLACK_SECONDS}) * interval '1 second',
+        progress_fraction = NULL, progress_message = NULL, progress_at = NULL
+    FROM (SELECT id, clock_timestamp() AS now FROM held) AS held
+    WHERE t.id = held.id
+    RETURNING {CHANGED_COLUMNS}, t.queue, t.type, t.input, t.input_is_text, t.input_content_type, t.max_attempts,
+        t.attempt_timeout_ms, t.initial_backoff_ms, t.max_backoff_ms, t.created_at, t.expire_at
+), noted AS ({NOTE_CHANGES})
+SELECT {columns(CLAIMED_COLUMNS, "changed")} FROM changed
+"""
+
+CLAIM_RUNG = f"""
+WITH held AS (
+    SELECT t.id FROM tasks t
+    WHERE t.id = ANY ($2::uuid[]) AND t.type = ANY ($3::text[]) AND {_CLAIMABLE}
+    ORDER BY t.id LIMIT $4
+    FOR UPDATE OF t SKIP LOCKED
+), {_START}
+"""
+
+# Of each queue and type the first rows by the index, then the first of them all. Rows are locked in the order of the
+# index and never waited for, so that two claimers cannot block each other; what is locked in vain is free at once.
+CLAIM_WAITING = f"""
+WITH held AS (
+    SELECT first.id
+    FROM unnest($2::text[]) AS queue(name), unnest($3::text[]) AS type(name),
+    LATERAL (
+        SELECT t.id, t.priority FROM tasks t
+        WHERE t.queue = queue.name AND t.type = type.name AND {_CLAIMABLE}
+        ORDER BY t.priority DESC, t.id LIMIT $4
+        FOR UPDATE OF t SKIP LOCKED
+    ) AS first
+    ORDER BY first.priority DESC, first.id LIMIT $4
+), {_START}
+"""
+
+OPEN_QUEUES = "SELECT DISTINCT name FROM queues WHERE NOT paused AND ($1::text[] IS NULL OR name = ANY ($1::text[]))"
+
+
+async def claim_rung(
+    db: Database, processor: UUID, ids: Sequence[UUID], types: Sequence[str], limit: int
+) -> list[ClaimedTask]:
+    """Claim up to `limit` of the tasks `ids` for `processor`.
+
+    Left out are those that are not PENDING, of other types than `types`, of a paused queue, expired, or being changed
+    by somebody else at this moment. Returns nothing when the processor's lease has passed.
+    """
+    rows = await db.fetch(CLAIM_RUNG, processor, ids, types, limit)
+    return [to_claimed_task(row) for row in rows]
+
+
+async def claim_waiting(
+    db: Database, processor: UUID, queues: Sequence[str] | None, types: Sequence[str], limit: int
+) -> list[ClaimedTask]:
+    """Claim up to `limit` tasks that wait in `queues` (None for all), the most urgent and oldest first.
+
+    The slow path, for what no ring has brought. The same are left out as by `claim_rung`.
+    """
+    open_queues = [row["name"] for row in await db.fetch(OPEN_QUEUES, queues)]
+    if not open_queues:
+        return []
+    rows = await db.fetch(CLAIM_WAITING, processor, open_queues, types, limit)
+    return [to_claimed_task(row) for row in rows]

@@ -1,0 +1,282 @@
+"""Storing new tasks: all of a batch or none, each once however often it is sent."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+from msgspec import Struct
+
+from taskwire_shared.domain.task import NewTask, Task, TaskState
+from taskwire_shared.store.database import Database
+from taskwire_shared.store.history import CHANGED_COLUMNS, NOTE_CHANGES
+from taskwire_shared.store.rows import BASIC_COLUMNS, columns, labels_document, to_task
+
+KEY_HOURS = 24
+"""For so long a key stands for its task even when the task is gone."""
+KNOWN_QUEUES_MAX = 100_000
+"""Names remembered per process, about 10 MB. Past it the set is forgotten and learned anew."""
+
+# A row of the same content is left alone. One of other content gets NULL into a column that refuses it, which takes the
+# whole statement back: that is how a batch is all or nothing without a transaction of several round trips.
+_STORE_TASKS = f"""
+changed AS (
+    INSERT INTO tasks AS t (
+        id, created_at, updated_at, due_at, schedule_at, expire_at, attempt_timeout_ms, initial_backoff_ms,
+        max_backoff_ms, version, attempt, excused, state, priority, max_attempts, input_is_text, retry_of, tenant,
+        queue, type, request_hash, input_content_type, input, labels
+    )
+    SELECT
+        id, statement_timestamp(), statement_timestamp(),
+        CASE WHEN schedule_at > statement_timestamp() THEN least(schedule_at, expire_at) ELSE expire_at END,
+        schedule_at, expire_at, attempt_timeout_ms, initial_backoff_ms, max_backoff_ms, 1, 0, 0,
+        CASE WHEN schedule_at > statement_timestamp() THEN 1 ELSE 2 END,
+        priority, max_attempts, input_is_text, retry_of, tenant, queue, type, request_hash, input_content_type, input,
+        labels::jsonb
+    FROM new {{wanted}}
+    ORDER BY id
+    ON CONFLICT (id) DO UPDATE SET request_hash = NULL
+    WHERE t.tenant <> excluded.tenant OR t.request_hash <> excluded.request_hash
+    RETURNING {CHANGED_COLUMNS}
+), noted AS ({NOTE_CHANGES})
+"""
+
+_NEW_PLAIN = """
+WITH new AS (
+    SELECT *, NULL::timestamptz AS schedule_at, NULL::timestamptz AS expire_at, NULL::bigint AS attempt_timeout_ms,
+        NULL::bigint AS initial_backoff_ms, NULL::bigint AS max_backoff_ms, NULL::smallint AS max_attempts,
+        NULL::uuid AS retry_of, NULL::text AS labels
+    FROM unnest(
+        $1::uuid[], $2::text[], $3::text[], $4::text[], $5::smallint[], $6::bytea[], $7::bytea[], $8::boolean[],
+        $9::text[]
+    ) AS new(id, tenant, queue, type, priority, request_hash, input, input_is_text, input_content_type)
+),
+"""
+_NEW_FULL = """
+WITH new AS (
+    SELECT * FROM unnest(
+        $1::uuid[], $2::text[], $3::text[], $4::text[], $5::smallint[], $6::bytea[], $7::bytea[], $8::boolean[],
+        $9::text[], $10::timestamptz[], $11::timestamptz[], $12::bigint[], $13::bigint[], $14::bigint[],
+        $15::smallint[], $16::uuid[], $17::text[]
+    ) AS new(
+        id, tenant, queue, type, priority, request_hash, input, input_is_text, input_content_type, schedule_at,
+        expire_at, attempt_timeout_ms, initial_backoff_ms, max_backoff_ms, max_attempts, retry_of, labels
+    )
+),
+"""
+# A fresh key is never taken for one whose task is gone: this statement's snapshot may be older than that task.
+_NEW_WITH_KEYS = f"""
+WITH new AS (
+    SELECT * FROM unnest(
+        $1::uuid[], $2::text[], $3::text[], $4::text[], $5::smallint[], $6::bytea[], $7::bytea[], $8::boolean[],
+        $9::text[], $10::timestamptz[], $11::timestamptz[], $12::bigint[], $13::bigint[], $14::bigint[],
+        $15::smallint[], $16::uuid[], $17::text[], $18::text[]
+    ) AS new(
+        id, tenant, queue, type, priority, request_hash, input, input_is_text, input_content_type, schedule_at,
+        expire_at, attempt_timeout_ms, initial_backoff_ms, max_backoff_ms, max_attempts, retry_of, labels, key
+    )
+), taken AS (
+    INSERT INTO idempotency_keys AS k (tenant, queue, key, task_id, request_hash)
+    SELECT tenant, queue, key, id, request_hash FROM new WHERE key IS NOT NULL ORDER BY tenant, queue, key
+    ON CONFLICT (tenant, queue, key) DO UPDATE SET
+        task_id = excluded.task_id,
+        created_at = excluded.created_at,
+        request_hash = CASE WHEN k.created_at < now() - interval '{KEY_HOURS} hours'
+            AND NOT EXISTS (SELECT FROM tasks t WHERE t.id = k.task_id) THEN excluded.request_hash END
+    WHERE k.request_hash <> excluded.request_hash OR (
+        k.created_at < now() - interval '{KEY_HOURS} hours'
+        AND NOT EXISTS (SELECT FROM tasks t WHERE t.id = k.task_id)
+    )
+    RETURNING tenant, queue, key
+), opened AS (
+    INSERT INTO queues (tenant, name) SELECT DISTINCT tenant, queue FROM new ORDER BY tenant, queue
+    ON CONFLICT (tenant, name) DO NOTHING
+    RETURNING name
+),
+"""
+_KEY_TAKEN = "WHERE key IS NULL OR (tenant, queue, key) IN (SELECT tenant, queue, key FROM taken)"
+_CREATED = "SELECT id, updated_at, NULL::text AS queue FROM changed"
+
+CREATE_PLAIN = _NEW_PLAIN + _STORE_TASKS.format(wanted="") + _CREATED
+"""For tasks of known queues that carry none of the rarer fields: half the parameters."""
+CREATE_FULL = _NEW_FULL + _STORE_TASKS.format(wanted="") + _CREATED
+CREATE_WITH_KEYS = (
+    _NEW_WITH_KEYS
+    + _STORE_TASKS.format(wanted=_KEY_TAKEN)
+    + _CREATED
+    + " UNION ALL SELECT NULL::uuid, NULL::timestamptz, name FROM opened"
+)
+"""Also opens queues that do not exist yet."""
+
+READ_EXISTING = f"""
+SELECT w.index, t.request_hash, {columns(BASIC_COLUMNS)}
+FROM unnest($1::integer[], $2::uuid[], $3::text[], $4::text[], $5::text[]) AS w(index, id, tenant, queue, key)
+LEFT JOIN idempotency_keys k ON k.tenant = w.tenant AND k.queue = w.queue AND k.key = w.key
+JOIN tasks t ON t.id = coalesce(k.task_id, w.id)
+"""
+
+
+class ContentConflict(Exception):
+    """Another task has the id or the key of one of these. Nothing was stored."""
+
+
+class Creation(Struct, frozen=True):
+    """What one batch has stored."""
+
+    created_at: datetime | None
+    """Of every created task; None when none is."""
+    created: frozenset[UUID]
+    """The others exist already, with the same content."""
+    new_queues: frozenset[str]
+    """Names to announce."""
+
+
+class Existing(Struct, frozen=True):
+    """The task that has the id or the key of a new one."""
+
+    index: int
+    """Of the new one, in the sequence that was asked about."""
+    task: Task
+    """As it is now, without payloads."""
+    same: bool
+    """Whether its content is that of the new one."""
+    same_tenant: bool
+
+
+class Creations:
+    """Stores new tasks. Remembers which queues exist, so that the usual statement need not look."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._known_queues: set[tuple[str, str]] = set()
+
+    async def create_tasks(self, tasks: Sequence[NewTask]) -> Creation:
+        """Store `tasks`, all or none. No two of them may share an id or a key.
+
+        A task that exists already with the same content is left alone and is not in `Creation.created`.
+
+        Raises:
+            ContentConflict: One exists already with other content, or belongs to another tenant.
+            BackendUnavailable: Whether they were stored is unknown; the same call can be repeated.
+        """
+        tasks = sorted(tasks, key=_id_of)
+        statement, arguments = self._statement(tasks)
+        try:
+            rows = await self._db.fetch(statement, *arguments)
+        except asyncpg.NotNullViolationError as error:
+            if error.column_name == "request_hash":
+                raise ContentConflict from error
+            raise
+        self._remember(tasks)
+        created = [row for row in rows if row["id"] is not None]
+        return Creation(
+            created_at=created[0]["updated_at"] if created else None,
+            created=frozenset(row["id"] for row in created),
+            new_queues=frozenset(row["queue"] for row in rows if row["id"] is None),
+        )
+
+    async def existing(self, tasks: Sequence[NewTask]) -> list[Existing]:
+        """Read the tasks that have the key, or else the id, of `tasks`. Run it after `create_tasks`."""
+        rows = await self._db.fetch(
+            READ_EXISTING,
+            list(range(len(tasks))),
+            [task.id for task in tasks],
+            [task.tenant for task in tasks],
+            [task.queue for task in tasks],
+            [task.idempotency_key for task in tasks],
+        )
+        return [
+            Existing(
+                index=row["index"],
+                task=to_task(row),
+                same=row["request_hash"] == tasks[row["index"]].request_hash,
+                same_tenant=row["tenant"] == tasks[row["index"]].tenant,
+            )
+            for row in rows
+        ]
+
+    def _statement(self, tasks: Sequence[NewTask]) -> tuple[str, list[list[object]]]:
+        if any(task.idempotency_key is not None for task in tasks) or not all(
+            (task.tenant, task.queue) in self._known_queues for task in tasks
+        ):
+            keys: list[object] = [task.idempotency_key for task in tasks]
+            return CREATE_WITH_KEYS, [*_plain_arguments(tasks), *_rare_arguments(tasks), keys]
+        if all(_is_plain(task) for task in tasks):
+            return CREATE_PLAIN, _plain_arguments(tasks)
+        return CREATE_FULL, [*_plain_arguments(tasks), *_rare_arguments(tasks)]
+
+    def _remember(self, tasks: Sequence[NewTask]) -> None:
+        if len(self._known_queues) >= KNOWN_QUEUES_MAX:
+            self._known_queues.clear()
+        self._known_queues.update((task.tenant, task.queue) for task in tasks)
+
+
+def as_created(task: NewTask, created_at: datetime) -> Task:
+    """Return what `create_tasks` has stored of `task`, without a look at the database."""
+    scheduled = task.schedule_at is not None and task.schedule_at > created_at
+    return Task(
+        id=task.id,
+        tenant=task.tenant,
+        queue=task.queue,
+        type=task.type,
+        priority=task.priority,
+        state=TaskState.SCHEDULED if scheduled else TaskState.PENDING,
+        version=1,
+        attempt=0,
+        excused=0,
+        retry_policy=task.retry_policy,
+        created_at=created_at,
+        updated_at=created_at,
+        schedule_at=task.schedule_at,
+        expire_at=task.expire_at,
+        labels=task.labels,
+        input=task.input,
+        retry_of=task.retry_of,
+    )
+
+
+def _id_of(task: NewTask) -> UUID:
+    return task.id
+
+
+def _is_plain(task: NewTask) -> bool:
+    policy = task.retry_policy
+    return (
+        task.schedule_at is None
+        and task.expire_at is None
+        and task.retry_of is None
+        and not task.labels
+        and policy.max_attempts is None
+        and policy.attempt_timeout_ms is None
+        and policy.initial_backoff_ms is None
+        and policy.max_backoff_ms is None
+    )
+
+
+def _plain_arguments(tasks: Sequence[NewTask]) -> list[list[object]]:
+    inputs = [task.input for task in tasks]
+    return [
+        [task.id for task in tasks],
+        [task.tenant for task in tasks],
+        [task.queue for task in tasks],
+        [task.type for task in tasks],
+        [task.priority for task in tasks],
+        [task.request_hash for task in tasks],
+        [None if payload is None else payload.data for payload in inputs],
+        [None if payload is None else payload.is_text for payload in inputs],
+        [None if payload is None else payload.content_type or None for payload in inputs],
+    ]
+
+
+def _rare_arguments(tasks: Sequence[NewTask]) -> list[list[object]]:
+    policies = [task.retry_policy for task in tasks]
+    return [
+        [task.schedule_at for task in tasks],
+        [task.expire_at for task in tasks],
+        [policy.attempt_timeout_ms for policy in policies],
+        [policy.initial_backoff_ms for policy in policies],
+        [policy.max_backoff_ms for policy in policies],
+        [policy.max_attempts for policy in policies],
+        [task.retry_of for task in tasks],
+        [labels_document(task.labels) for task in tasks],
+    ]

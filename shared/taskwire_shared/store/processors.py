@@ -1,0 +1,85 @@
+"""The processors that are alive, and what each of them holds."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from msgspec import Struct
+
+from taskwire_shared.store.database import Database
+
+REGISTER = """
+INSERT INTO processors (id, started_at, lease_until, concurrency, queues, types, host)
+VALUES ($1, clock_timestamp(), clock_timestamp() + $2 * interval '1 second', $3, $4, $5, $6)
+"""
+RENEW = """
+UPDATE processors SET lease_until = clock_timestamp() + $2 * interval '1 second'
+WHERE id = $1 AND lease_until > clock_timestamp()
+RETURNING true
+"""
+READ_HOLDINGS = """
+SELECT t.id, t.attempt, t.cancel_requested_at IS NOT NULL AS cancel_requested, t.started_at
+FROM tasks t WHERE t.processor = $1 AND t.state = 3
+"""
+DEREGISTER = "DELETE FROM processors WHERE id = $1"
+
+
+class Processor(Struct, frozen=True, kw_only=True):
+    """What a processor says of itself."""
+
+    id: UUID
+    queues: Sequence[str] | None
+    """None serves them all."""
+    types: Sequence[str]
+    concurrency: int
+    host: str
+
+
+class Holding(Struct, frozen=True):
+    """A task that is RUNNING under a processor, as the database sees it."""
+
+    task_id: UUID
+    attempt: int
+    cancel_requested: bool
+    started_at: datetime
+
+
+class Holdings(Struct, frozen=True):
+    """Everything that is RUNNING under a processor."""
+
+    now: datetime
+    """The time of the database, to compare `started_at` with."""
+    held: list[Holding]
+
+
+async def register(db: Database, processor: Processor, lease_seconds: float) -> None:
+    """Begin a lease under a fresh id."""
+    await db.execute(
+        REGISTER,
+        processor.id,
+        lease_seconds,
+        processor.concurrency,
+        None if processor.queues is None else list(processor.queues),
+        list(processor.types),
+        processor.host,
+    )
+
+
+async def renew(db: Database, processor: UUID, lease_seconds: float) -> bool:
+    """Prolong a lease. False when it has passed already: the id is dead then, and its tasks are being taken back."""
+    return await db.fetchval(RENEW, processor, lease_seconds) is not None
+
+
+async def holdings(db: Database, processor: UUID) -> Holdings:
+    """Return what is RUNNING under `processor`."""
+    now = await db.fetchval("SELECT clock_timestamp()")
+    rows = await db.fetch(READ_HOLDINGS, processor)
+    return Holdings(
+        now=now,
+        held=[Holding(row["id"], row["attempt"], row["cancel_requested"], row["started_at"]) for row in rows],
+    )
+
+
+async def deregister(db: Database, processor: UUID) -> None:
+    """End a lease. What is still RUNNING under it is taken back at once, and these attempts count."""
+    await db.execute(DEREGISTER, processor)

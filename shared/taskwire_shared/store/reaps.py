@@ -1,0 +1,51 @@
+"""Getting tasks back from processors that are gone."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from taskwire_shared.domain.outcome import WORKER_LOST, Fence, HandedBack
+from taskwire_shared.domain.ready import Swept
+from taskwire_shared.store.completions import Settled, settle
+from taskwire_shared.store.database import Database
+from taskwire_shared.store.rows import to_swept
+from taskwire_shared.store.verdicts import CARRY_OUT, HELD_COLUMNS, Wish, failure_literal
+
+BURY_AFTER_SECONDS = 3600
+"""For so long the row of a dead processor is kept, for people who ask what became of it."""
+
+TAKE_BACK = f"""
+WITH held AS (
+    SELECT {HELD_COLUMNS}, {Wish.TAKE_BACK:d} AS wish,
+        {failure_literal(WORKER_LOST, "the processor stopped renewing its lease")} AS failure,
+        NULL::jsonb AS final_failure, NULL::double precision AS retry_in
+    FROM tasks t
+    WHERE t.state = 3
+        AND NOT EXISTS (SELECT FROM processors p WHERE p.id = t.processor AND p.lease_until > now())
+    ORDER BY t.id LIMIT $1
+    FOR UPDATE OF t SKIP LOCKED
+), {CARRY_OUT}
+"""
+
+BURY = f"""
+DELETE FROM processors p
+WHERE p.lease_until < now() - interval '{BURY_AFTER_SECONDS} seconds'
+    AND NOT EXISTS (SELECT FROM tasks t WHERE t.processor = p.id AND t.state = 3)
+"""
+
+
+async def take_back(db: Database, limit: int) -> Swept:
+    """End up to `limit` RUNNING attempts whose processor has no live lease.
+
+    The task becomes PENDING, or FAILED when its attempts are used up, or CANCELLED where that was asked for.
+    """
+    return to_swept(await db.fetch(TAKE_BACK, limit))
+
+
+async def hand_back_unknown(db: Database, processor: UUID, fences: Sequence[Fence]) -> list[Settled]:
+    """Give back tasks that `processor` holds without knowing, since the reply to its claim was lost. Excused."""
+    return await settle(db, processor, [HandedBack(fence) for fence in fences])
+
+
+async def bury(db: Database) -> None:
+    """Delete the rows of processors that died long ago and hold nothing."""
+    await db.execute(BURY)

@@ -1,0 +1,218 @@
+"""The only conversion between rows and values."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from taskwire_shared.domain.ready import Ready, Swept
+from taskwire_shared.domain.task import (
+    ClaimedTask,
+    Failure,
+    Payload,
+    Progress,
+    RetryPolicy,
+    Task,
+    TaskPriority,
+    TaskState,
+)
+
+Row = Mapping[str, Any]
+
+BASIC_COLUMNS = (
+    "id",
+    "tenant",
+    "queue",
+    "type",
+    "priority",
+    "state",
+    "version",
+    "attempt",
+    "excused",
+    "max_attempts",
+    "attempt_timeout_ms",
+    "initial_backoff_ms",
+    "max_backoff_ms",
+    "created_at",
+    "updated_at",
+    "schedule_at",
+    "expire_at",
+    "started_at",
+    "finished_at",
+    "cancel_requested_at",
+    "labels",
+    "failure",
+    "last_failure",
+    "progress_fraction",
+    "progress_message",
+    "progress_at",
+    "processor",
+    "retry_of",
+)
+"""Everything but input and output."""
+PAYLOAD_COLUMNS = (
+    "input",
+    "input_is_text",
+    "input_content_type",
+    "output",
+    "output_is_text",
+    "output_content_type",
+)
+FULL_COLUMNS = BASIC_COLUMNS + PAYLOAD_COLUMNS
+CLAIMED_COLUMNS = (
+    "id",
+    "attempt",
+    "excused",
+    "tenant",
+    "queue",
+    "type",
+    "input",
+    "input_is_text",
+    "input_content_type",
+    "max_attempts",
+    "attempt_timeout_ms",
+    "initial_backoff_ms",
+    "max_backoff_ms",
+    "created_at",
+    "started_at",
+    "expire_at",
+    "last_failure",
+)
+
+RUNNER_KEY = "runner"
+RUNNER_DIED = "died"
+"""In the metadata of a `last_failure`: the attempt died with its runner, so that the next one runs alone."""
+
+_NO_POLICY = RetryPolicy()
+_NO_LABELS: Mapping[str, str] = {}
+_STATES = {int(state): state for state in TaskState}
+_PRIORITIES = {int(priority): priority for priority in TaskPriority}
+_failures = msgspec.json.Decoder(Failure)
+_labels = msgspec.json.Decoder(dict[str, str])
+_encoder = msgspec.json.Encoder()
+
+
+def columns(names: tuple[str, ...], alias: str = "t") -> str:
+    """Return a column list for a SELECT or RETURNING."""
+    return ", ".join(f"{alias}.{name}" for name in names)
+
+
+def to_task(row: Row, *, full: bool = False) -> Task:
+    """Make a task of a row with `BASIC_COLUMNS`, or with `FULL_COLUMNS` when `full`."""
+    return Task(
+        id=row["id"],
+        tenant=row["tenant"],
+        queue=row["queue"],
+        type=row["type"],
+        priority=_PRIORITIES[row["priority"]],
+        state=_STATES[row["state"]],
+        version=row["version"],
+        attempt=row["attempt"],
+        excused=row["excused"],
+        retry_policy=_policy(row),
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        schedule_at=row["schedule_at"],
+        expire_at=row["expire_at"],
+        started_at=row["started_at"],
+        finished_at=row["finished_at"],
+        cancel_requested_at=row["cancel_requested_at"],
+        labels=_labels.decode(row["labels"]) if row["labels"] else _NO_LABELS,
+        input=_payload(row, "input") if full else None,
+        output=_payload(row, "output") if full else None,
+        failure=to_failure(row["failure"]),
+        last_failure=to_failure(row["last_failure"]),
+        progress=_progress(row),
+        processor=row["processor"],
+        retry_of=row["retry_of"],
+    )
+
+
+def to_claimed_task(row: Row) -> ClaimedTask:
+    """Make a claimed task of a row with `CLAIMED_COLUMNS`."""
+    last_failure = to_failure(row["last_failure"])
+    return ClaimedTask(
+        id=row["id"],
+        attempt=row["attempt"],
+        excused=row["excused"],
+        tenant=row["tenant"],
+        queue=row["queue"],
+        type=row["type"],
+        input=_payload(row, "input"),
+        retry_policy=_policy(row),
+        created_at=row["created_at"],
+        started_at=row["started_at"],
+        expire_at=row["expire_at"],
+        runs_alone=last_failure is not None and last_failure.metadata.get(RUNNER_KEY) == RUNNER_DIED,
+    )
+
+
+def to_swept(rows: Sequence[Row]) -> Swept:
+    """Make a sweep's result of rows with id, queue, priority and state."""
+    ready = tuple(
+        Ready(row["id"], row["queue"], _PRIORITIES[row["priority"]])
+        for row in rows
+        if row["state"] == TaskState.PENDING
+    )
+    return Swept(ready=ready, changed=len(rows))
+
+
+def to_failure(document: str | None) -> Failure | None:
+    """Make a failure of a jsonb value."""
+    return None if document is None else _failures.decode(document)
+
+
+def failure_document(failure: Failure) -> str:
+    """Make a jsonb value of a failure.
+
+    What jsonb cannot hold (NUL, lone surrogates) is replaced: one such text would take down a whole batch.
+    """
+    return _encoder.encode(
+        Failure(
+            reason=storable(failure.reason),
+            message=storable(failure.message),
+            metadata={storable(key): storable(value) for key, value in failure.metadata.items()},
+        )
+    ).decode()
+
+
+def labels_document(labels: Mapping[str, str]) -> str | None:
+    """Make a jsonb value of labels, None of no labels."""
+    return _encoder.encode(labels).decode() if labels else None
+
+
+def storable(text: str) -> str:
+    """Replace what a text of Postgres cannot hold: NUL and lone surrogates."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode("utf-8")
+
+
+def _policy(row: Row) -> RetryPolicy:
+    values = (
+        row["max_attempts"],
+        row["attempt_timeout_ms"],
+        row["initial_backoff_ms"],
+        row["max_backoff_ms"],
+    )
+    if values == (None, None, None, None):
+        return _NO_POLICY
+    return RetryPolicy(
+        max_attempts=values[0],
+        attempt_timeout_ms=values[1],
+        initial_backoff_ms=values[2],
+        max_backoff_ms=values[3],
+    )
+
+
+def _payload(row: Row, side: str) -> Payload | None:
+    data = row[side]
+    if data is None:
+        return None
+    return Payload(data=data, is_text=row[f"{side}_is_text"], content_type=row[f"{side}_content_type"] or "")
+
+
+def _progress(row: Row) -> Progress | None:
+    if row["progress_at"] is None:
+        return None
+    return Progress(
+        fraction=row["progress_fraction"], message=row["progress_message"] or "", updated_at=row["progress_at"]
+    )
