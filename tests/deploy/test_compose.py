@@ -1,0 +1,212 @@
+"""What docker-compose.yml and the Dockerfile say works, shown without Docker: settings, commands, health checks."""
+
+import asyncio
+import json
+import re
+import shlex
+import signal
+import sys
+import sysconfig
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import pytest
+import yaml
+
+from taskwire_dev.nats import EmbeddedNats
+from taskwire_dev.ports import free_port
+from taskwire_dev.postgres import EmbeddedPostgres
+from taskwire_shared.settings import Settings
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+COMPOSE = yaml.safe_load((REPOSITORY / "docker-compose.yml").read_text())
+OURS = {name: service for name, service in COMPOSE["services"].items() if "build" in service}
+SERVING = sorted(OURS.keys() - {"migrate"})
+GRPC_PORT, METRICS_PORT = "50051", "9090"
+
+
+@dataclass
+class Stage:
+    """One target of the Dockerfile, with what it takes over from the stage that it is built on."""
+
+    environment: dict[str, str] = field(default_factory=dict)
+    entrypoint: list[str] = field(default_factory=list)
+    command: list[str] = field(default_factory=list)
+    healthcheck: list[str] = field(default_factory=list)
+    user: str = "0"
+
+
+def _stages() -> dict[str, Stage]:
+    stages: dict[str, Stage] = {}
+    stage = Stage()
+    text = (REPOSITORY / "deploy" / "Dockerfile").read_text().replace("\\\n", " ")
+    for line in text.splitlines():
+        word, _, rest = line.partition(" ")
+        match word:
+            case "FROM":
+                base, _, name = rest.split()
+                old = stages.get(base, Stage())
+                stage = Stage(dict(old.environment), old.entrypoint, old.command, old.healthcheck, old.user)
+                stages[name] = stage
+            case "ENV":
+                stage.environment |= dict(pair.split("=", 1) for pair in shlex.split(rest))
+            case "ENTRYPOINT":
+                stage.entrypoint = json.loads(rest)
+            case "CMD":
+                stage.command = json.loads(rest)
+            case "HEALTHCHECK":
+                stage.healthcheck = json.loads(rest.partition(" CMD ")[2])
+            case "USER":
+                stage.user = rest
+    return stages
+
+
+STAGES = _stages()
+
+
+def _stage(service: str) -> Stage:
+    return STAGES[OURS[service]["build"]["target"]]
+
+
+def _environment(service: str) -> dict[str, str]:
+    """Return what the container gets where the operator has set nothing."""
+    values = _stage(service).environment | OURS[service]["environment"]
+    filled = {name: re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", value) for name, value in values.items()}
+    return {name: value for name, value in filled.items() if name.startswith("TASKWIRE_")}
+
+
+@pytest.mark.parametrize("service", sorted(OURS))
+def test_settings_are_valid(service: str) -> None:
+    settings = Settings.from_environment(_environment(service))
+
+    assert f"{COMPOSE['services']['postgres']['environment']['POSTGRES_DB']}" in settings.database_url
+    assert all(url.startswith("nats://nats:") for url in settings.nats_url)
+
+
+@pytest.mark.parametrize("service", sorted(OURS))
+def test_container_is_not_root_and_outlives_its_grace(service: str) -> None:
+    settings = Settings.from_environment(_environment(service))
+
+    assert int(_stage(service).user.split(":")[0]) > 0
+    assert OURS[service]["read_only"]
+    assert int(OURS[service]["stop_grace_period"].removesuffix("s")) > settings.grace_seconds
+
+
+def test_everything_waits_for_the_migration_and_nothing_for_nats() -> None:
+    for service in SERVING:
+        assert OURS[service]["depends_on"] == {
+            "migrate": {"condition": "service_completed_successfully"},
+            "nats": {"condition": "service_started"},
+        }
+    assert OURS["migrate"]["depends_on"] == {"postgres": {"condition": "service_healthy"}}
+
+
+def test_processors_scale() -> None:
+    """A published port or a name of its own would make the second one fail."""
+    assert not {"ports", "container_name", "hostname"} & OURS["processor"].keys()
+
+
+@dataclass
+class Container:
+    """A service as Compose would run it, on free ports of this machine."""
+
+    environment: dict[str, str]
+    ports: dict[str, str]
+    stage: Stage
+    command: list[str]
+
+    async def run(self, *command: str) -> asyncio.subprocess.Process:
+        """Start a command in it; its output goes to that of the test."""
+        words = [
+            re.sub(rf":({GRPC_PORT}|{METRICS_PORT})\b", lambda m: f":{self.ports[m[1]]}", word) for word in command
+        ]
+        path = {"taskwire": Path(sysconfig.get_path("scripts")) / "taskwire", "python": Path(sys.executable)}[words[0]]
+        # Only the words that a container has: nothing of the environment of the test.
+        return await asyncio.create_subprocess_exec(path, *words[1:], env={"PATH": "/usr/bin:/bin", **self.environment})
+
+    async def is_healthy(self) -> bool:
+        """Run the health check."""
+        async with asyncio.timeout(20):
+            return await (await self.run(*self.stage.healthcheck)).wait() == 0
+
+
+@pytest.fixture(scope="module")
+async def database_url(postgres: EmbeddedPostgres) -> AsyncIterator[str]:
+    """Make an empty database, as the container of Postgres does."""
+    name = f"compose_{uuid4().hex}"
+    connection = await asyncpg.connect(postgres.url("postgres"))
+    await connection.execute(f"CREATE DATABASE {name}")
+    yield postgres.url(name)
+    await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    await connection.close()
+
+
+@pytest.fixture(scope="module")
+async def container(database_url: str, nats: EmbeddedNats) -> Callable[[str], Container]:
+    prefix = f"compose{uuid4().hex[:8]}"
+
+    def make(service: str) -> Container:
+        ports = {GRPC_PORT: str(free_port()), METRICS_PORT: str(free_port())}
+        environment = _environment(service) | {
+            "TASKWIRE_ADDRESS": f"127.0.0.1:{ports[GRPC_PORT]}",
+            "TASKWIRE_DATABASE_URL": database_url,
+            "TASKWIRE_NATS_PREFIX": prefix,
+            "TASKWIRE_NATS_URL": nats.url,
+        }
+        for name in ("TASKWIRE_LISTEN", "TASKWIRE_METRICS_LISTEN"):
+            if name in environment:
+                host, _, port = environment[name].rpartition(":")
+                environment[name] = f"{host}:{ports[port]}"
+        stage = _stage(service)
+        return Container(environment, ports, stage, [*stage.entrypoint, *OURS[service].get("command", stage.command)])
+
+    return make
+
+
+@pytest.fixture(scope="module")
+async def migrated(container: Callable[[str], Container]) -> None:
+    """Run the one-shot service that the others wait for."""
+    migrate = container("migrate")
+    async with asyncio.timeout(50):
+        assert await (await migrate.run(*migrate.command)).wait() == 0
+
+
+@asynccontextmanager
+async def _running(container: Container) -> AsyncIterator[asyncio.subprocess.Process]:
+    process = await container.run(*container.command)
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+@pytest.mark.usefixtures("migrated")
+@pytest.mark.parametrize("service", SERVING)
+async def test_service_runs_becomes_healthy_and_stops(
+    service: str, container: Callable[[str], Container], eventually: Callable[..., Any]
+) -> None:
+    running = container(service)
+    assert not await running.is_healthy()
+
+    async with _running(running) as process:
+        await eventually(running.is_healthy, timeout=40, what=f"the health of {service}")
+        assert process.returncode is None
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(int(OURS[service]["stop_grace_period"].removesuffix("s"))):
+            assert await process.wait() == 0
+
+    assert not await running.is_healthy()
+
+
+@pytest.mark.usefixtures("migrated")
+async def test_migrating_again_changes_nothing(container: Callable[[str], Container]) -> None:
+    migrate = container("migrate")
+    async with asyncio.timeout(50):
+        assert await (await migrate.run(*migrate.command)).wait() == 0
