@@ -7,12 +7,17 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from inspect import isawaitable
 from typing import Any
 
+import asyncpg
 import nats as nats_client
 import pytest
 
 from taskwire_dev.nats import EmbeddedNats
+from taskwire_dev.ports import LOOPBACK
 from taskwire_dev.postgres import EmbeddedPostgres
+from taskwire_migrations.migrate import upgrade
 from taskwire_shared.bus.connection import Bus
+from taskwire_shared.settings import Settings
+from taskwire_shared.store.database import Database
 
 _POLL_SECONDS = 0.01
 _EVENTUALLY_SECONDS = 15.0
@@ -32,6 +37,56 @@ async def nats(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Embedd
     """Run one NATS for the session. A test that stops it runs one of its own."""
     async with EmbeddedNats(tmp_path_factory.mktemp("nats")) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+async def template_database(postgres: EmbeddedPostgres) -> str:
+    """Migrate one database, of which every test gets a copy."""
+    name = "template_taskwire"
+    await _administer(postgres, f"CREATE DATABASE {name}")
+    await upgrade(postgres.url(name))
+    return name
+
+
+@pytest.fixture
+async def database_url(postgres: EmbeddedPostgres, template_database: str) -> AsyncIterator[str]:
+    """Make a database with all tables and nothing in them, for this test alone."""
+    name = f"test_{next(_numbers)}"
+    await _administer(postgres, f"CREATE DATABASE {name} TEMPLATE {template_database}")
+    yield postgres.url(name)
+    # Processes that a test has started may still be connected.
+    await _administer(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def _administer(postgres: EmbeddedPostgres, statement: str) -> None:
+    connection = await asyncpg.connect(postgres.url("postgres"))
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+@pytest.fixture
+async def db(database_url: str) -> AsyncIterator[Database]:
+    """Open a pool of connections to the test's own database."""
+    async with Database.open(database_url, name="tests") as opened:
+        yield opened
+
+
+@pytest.fixture
+async def settings(database_url: str, nats: EmbeddedNats, nats_prefix: str) -> Callable[..., Settings]:
+    """Give a function that makes settings for this test's database and NATS; what it is given goes before."""
+
+    def make(**given: Any) -> Settings:
+        usual = {
+            "listen": f"{LOOPBACK}:0",
+            "database_url": database_url,
+            "nats_url": nats.url,
+            "nats_prefix": nats_prefix,
+        }
+        return Settings.model_validate(usual | given)
+
+    return make
 
 
 @pytest.fixture

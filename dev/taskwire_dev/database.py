@@ -1,0 +1,31 @@
+"""The database `taskwire` on the embedded Postgres."""
+
+import asyncpg
+from sqlalchemy.exc import SQLAlchemyError
+
+from taskwire_dev.failure import StartFailed
+from taskwire_dev.postgres import EmbeddedPostgres
+from taskwire_migrations.migrate import upgrade
+from taskwire_shared.domain.errors import BackendUnavailable
+
+DATABASE = "taskwire"
+
+
+async def prepare_database(postgres: EmbeddedPostgres) -> None:
+    """Make the database where it is missing, and bring it up to date. Raises StartFailed."""
+    try:
+        await _create(postgres)
+        await upgrade(postgres.url(DATABASE))
+    except (asyncpg.PostgresError, SQLAlchemyError, BackendUnavailable, OSError) as error:
+        cause = error.__cause__ or error
+        raise StartFailed(f"The database in {postgres.folder} cannot be brought up to date: {cause}") from error
+
+
+async def _create(postgres: EmbeddedPostgres) -> None:
+    connection = await asyncpg.connect(postgres.url("postgres"))
+    try:
+        await connection.execute(f"CREATE DATABASE {DATABASE}")
+    except asyncpg.DuplicateDatabaseError:
+        pass
+    finally:
+        await connection.close()
