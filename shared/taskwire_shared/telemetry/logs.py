@@ -73,7 +73,9 @@ def _shared_processors() -> list[Processor]:
 
 def _formatter(*, people_read: bool) -> logging.Formatter:
     endings: list[Processor] = (
-        [structlog.dev.ConsoleRenderer()] if people_read else [structlog.processors.format_exc_info, _as_json]
+        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+        if people_read
+        else [structlog.processors.format_exc_info, _as_json]
     )
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[*_shared_processors(), _name_foreign],
