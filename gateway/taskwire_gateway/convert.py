@@ -1,0 +1,286 @@
+"""Protobuf messages to values and back. What comes in has been validated."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from taskwire.v1 import queue_service_pb2, task_pb2
+from taskwire.v1 import task_service_pb2 as pb
+from taskwire_gateway.request_hash import request_hash
+from taskwire_shared.domain.ids import new_id
+from taskwire_shared.domain.queue import Queue, QueueStats
+from taskwire_shared.domain.selector import EVERY_TASK, TaskSelector
+from taskwire_shared.domain.task import (
+    DEFAULT_QUEUE,
+    Failure,
+    NewTask,
+    Payload,
+    Progress,
+    RetryPolicy,
+    Task,
+    TaskPriority,
+    TaskState,
+    WaitReason,
+)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DEFAULT_POLICY = RetryPolicy()
+_STATES = {int(state): state for state in TaskState}
+_PRIORITIES = {0: TaskPriority.NORMAL, **{int(priority): priority for priority in TaskPriority}}
+
+
+def new_task(tenant: str, request: pb.CreateTaskRequest) -> NewTask:
+    """Make the task that a create asks for. Fields that only the service sets are ignored."""
+    task = request.task
+    payload = payload_value(task.input) if task.HasField("input") else None
+    policy = _retry_policy(task.retry_policy) if task.HasField("retry_policy") else _DEFAULT_POLICY
+    schedule_us = _microseconds(task.schedule_time) if task.HasField("schedule_time") else None
+    expire_us = _microseconds(task.expire_time) if task.HasField("expire_time") else None
+    queue = task.queue or DEFAULT_QUEUE
+    priority = _PRIORITIES[task.priority]
+    labels = dict(task.labels)
+    return NewTask(
+        id=UUID(request.task_id) if request.task_id else new_id(),
+        tenant=tenant,
+        queue=queue,
+        type=task.type,
+        request_hash=request_hash(
+            queue=queue,
+            type_name=task.type,
+            priority=priority,
+            payload=payload,
+            retry_policy=policy,
+            schedule_us=schedule_us,
+            expire_us=expire_us,
+            labels=labels,
+        ),
+        priority=priority,
+        input=payload,
+        retry_policy=policy,
+        schedule_at=_moment(schedule_us),
+        expire_at=_moment(expire_us),
+        labels=labels,
+        idempotency_key=request.idempotency_key or None,
+    )
+
+
+def repeated_task(old: Task, identifier: UUID, made_at: datetime) -> NewTask:
+    """Make a task like `old`, to be started at once.
+
+    What the caller chose stays, but a time to start is in the past by now, and the time to expire keeps its distance
+    from the creation. `made_at` must follow from `identifier`, or a repeated call would have other content.
+    """
+    expire_at = old.expire_at and made_at + (old.expire_at - old.created_at)
+    labels = dict(old.labels)
+    return NewTask(
+        id=identifier,
+        tenant=old.tenant,
+        queue=old.queue,
+        type=old.type,
+        request_hash=request_hash(
+            queue=old.queue,
+            type_name=old.type,
+            priority=old.priority,
+            payload=old.input,
+            retry_policy=old.retry_policy,
+            schedule_us=None,
+            expire_us=None if expire_at is None else (expire_at - _EPOCH) // timedelta(microseconds=1),
+            labels=labels,
+            retry_of=old.id,
+        ),
+        priority=old.priority,
+        input=old.input,
+        retry_policy=old.retry_policy,
+        expire_at=expire_at,
+        labels=labels,
+        retry_of=old.id,
+    )
+
+
+def selector_value(selector: pb.TaskSelector) -> TaskSelector:
+    """Return what the caller picks. States that do not exist pick nothing."""
+    if not selector.ByteSize():
+        return EVERY_TASK
+    known = frozenset(_STATES[state] for state in selector.states if state in _STATES)
+    return TaskSelector(
+        queues=frozenset(selector.queues),
+        types=frozenset(selector.types),
+        states=known if selector.states else None,
+        labels=dict(selector.labels),
+        min_created_at=_moment(_microseconds(selector.min_create_time))
+        if selector.HasField("min_create_time")
+        else None,
+        max_created_at=_moment(_microseconds(selector.max_create_time))
+        if selector.HasField("max_create_time")
+        else None,
+    )
+
+
+def payload_value(payload: task_pb2.Payload) -> Payload:
+    """Return the payload as bytes, remembering whether it was text."""
+    if payload.WhichOneof("data") == "text":
+        return Payload(payload.text.encode(), True, payload.content_type)
+    return Payload(payload.binary, False, payload.content_type)
+
+
+def created_message(task: NewTask, created_at: datetime, create_time: Timestamp) -> task_pb2.Task:
+    """Describe a task that has just been stored, from what was stored. `create_time` is `created_at` as a message."""
+    waits = task.schedule_at is not None and task.schedule_at > created_at
+    values: dict[str, Any] = {
+        "id": str(task.id),
+        "queue": task.queue,
+        "type": task.type,
+        "priority": task.priority,
+        "state": TaskState.SCHEDULED if waits else TaskState.PENDING,
+        "version": 1,
+        "create_time": create_time,
+        "update_time": create_time,
+    }
+    _add_choices(values, task)
+    return task_pb2.Task(**values)
+
+
+def task_message(
+    task: Task,
+    *,
+    full: bool = False,
+    with_output: bool = False,
+    wait_reason: WaitReason = WaitReason.NONE,
+) -> task_pb2.Task:
+    """Describe a stored task: BASIC, with its output where asked for, or with its input as well (`full`)."""
+    values: dict[str, Any] = {
+        "id": str(task.id),
+        "queue": task.queue,
+        "type": task.type,
+        "priority": task.priority,
+        "state": task.state,
+        "done": task.state.is_final,
+        "attempt_count": task.attempt_count,
+        "version": task.version,
+        "create_time": timestamp(task.created_at),
+        "update_time": timestamp(task.updated_at),
+    }
+    _add_choices(values, task)
+    _add_progress(values, task)
+    if full and task.input is not None:
+        values["input"] = payload_message(task.input)
+    if (full or with_output) and task.output is not None:
+        values["output"] = payload_message(task.output)
+    if wait_reason:
+        values["wait_reason"] = wait_reason
+    return task_pb2.Task(**values)
+
+
+def payload_message(payload: Payload) -> task_pb2.Payload:
+    """Describe a payload in the form in which it came."""
+    if payload.is_text:
+        return task_pb2.Payload(text=payload.data.decode(), content_type=payload.content_type)
+    return task_pb2.Payload(binary=payload.data, content_type=payload.content_type)
+
+
+def progress_message(progress: Progress) -> task_pb2.Progress:
+    """Describe what a running attempt reported."""
+    return task_pb2.Progress(
+        fraction=progress.fraction, message=progress.message, update_time=timestamp(progress.updated_at)
+    )
+
+
+def queue_message(queue: Queue) -> queue_service_pb2.Queue:
+    """Describe a queue."""
+    state = queue_service_pb2.QUEUE_STATE_PAUSED if queue.paused else queue_service_pb2.QUEUE_STATE_ACTIVE
+    stats = None if queue.stats is None else _stats_message(queue.stats)
+    return queue_service_pb2.Queue(name=queue.name, state=state, stats=stats)
+
+
+def timestamp(moment: datetime) -> Timestamp:
+    """Return `moment` as a message. Cheaper than `FromDatetime`, which is made for naive times as well."""
+    since = moment - _EPOCH
+    return Timestamp(seconds=since.days * 86_400 + since.seconds, nanos=since.microseconds * 1000)
+
+
+def _add_choices(values: dict[str, Any], task: NewTask | Task) -> None:
+    """Add what the caller chose and mostly leaves out."""
+    if task.labels:
+        values["labels"] = task.labels
+    if task.schedule_at is not None:
+        values["schedule_time"] = timestamp(task.schedule_at)
+    if task.expire_at is not None:
+        values["expire_time"] = timestamp(task.expire_at)
+    if task.retry_policy != _DEFAULT_POLICY:
+        values["retry_policy"] = _retry_policy_message(task.retry_policy)
+    if task.retry_of is not None:
+        values["retry_of"] = str(task.retry_of)
+
+
+def _add_progress(values: dict[str, Any], task: Task) -> None:
+    """Add what has become of the task since it was stored."""
+    if task.started_at is not None:
+        values["start_time"] = timestamp(task.started_at)
+    if task.finished_at is not None:
+        values["finish_time"] = timestamp(task.finished_at)
+    if task.cancel_requested_at is not None:
+        values["cancel_request_time"] = timestamp(task.cancel_requested_at)
+    if task.processor is not None:
+        values["processor"] = str(task.processor)
+    if task.failure is not None:
+        values["failure"] = _failure_message(task.failure)
+    if task.last_failure is not None:
+        values["last_failure"] = _failure_message(task.last_failure)
+    if task.progress is not None:
+        values["progress"] = progress_message(task.progress)
+
+
+def _failure_message(failure: Failure) -> task_pb2.Failure:
+    return task_pb2.Failure(reason=failure.reason, message=failure.message, metadata=failure.metadata)
+
+
+def _stats_message(stats: QueueStats) -> queue_service_pb2.QueueStats:
+    oldest = stats.oldest_pending_at
+    return queue_service_pb2.QueueStats(
+        scheduled_count=stats.scheduled,
+        pending_count=stats.pending,
+        running_count=stats.running,
+        oldest_pending_time=None if oldest is None else timestamp(oldest),
+        processor_count=stats.processors,
+        sample_time=timestamp(stats.sampled_at),
+    )
+
+
+def _retry_policy(policy: task_pb2.RetryPolicy) -> RetryPolicy:
+    return RetryPolicy(
+        max_attempts=policy.max_attempts or None,
+        attempt_timeout_ms=_milliseconds(policy.attempt_timeout) if policy.HasField("attempt_timeout") else None,
+        initial_backoff_ms=_milliseconds(policy.initial_backoff) if policy.HasField("initial_backoff") else None,
+        max_backoff_ms=_milliseconds(policy.max_backoff) if policy.HasField("max_backoff") else None,
+    )
+
+
+def _retry_policy_message(policy: RetryPolicy) -> task_pb2.RetryPolicy:
+    spans = {
+        "attempt_timeout": policy.attempt_timeout_ms,
+        "initial_backoff": policy.initial_backoff_ms,
+        "max_backoff": policy.max_backoff_ms,
+    }
+    return task_pb2.RetryPolicy(
+        max_attempts=policy.max_attempts or 0,
+        **{name: _duration(ms) for name, ms in spans.items() if ms is not None},
+    )
+
+
+def _milliseconds(span: Duration) -> int:
+    return span.seconds * 1000 + span.nanos // 1_000_000
+
+
+def _duration(ms: int) -> Duration:
+    return Duration(seconds=ms // 1000, nanos=ms % 1000 * 1_000_000)
+
+
+def _microseconds(moment: Timestamp) -> int:
+    return moment.seconds * 1_000_000 + moment.nanos // 1000
+
+
+def _moment(microseconds: int | None) -> datetime | None:
+    return None if microseconds is None else _EPOCH + timedelta(microseconds=microseconds)

@@ -1,0 +1,66 @@
+"""The gRPC server: its options, its port, its end."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import grpc
+from google.protobuf.internal import api_implementation
+
+from taskwire_gateway.handler import Handler
+from taskwire_shared.domain import limits
+from taskwire_shared.settings import Settings, split_address
+
+_MINUTE_MS = 60_000
+CONNECTION_STREAMS_MAX = 100_000
+"""Calls at once on one connection. Those beyond would wait in the client unseen; our own limits refuse instead."""
+
+_OPTIONS: Sequence[tuple[str, int]] = (
+    # Without it a second server on the same port starts without an error and gets some of the connections.
+    ("grpc.so_reuseport", 0),
+    ("grpc.max_receive_message_length", limits.MESSAGE_BYTES_MAX),
+    ("grpc.max_concurrent_streams", CONNECTION_STREAMS_MAX),
+    # A watcher that is gone is noticed within 80 s; the library's default is two hours.
+    ("grpc.keepalive_time_ms", _MINUTE_MS),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    # Clients may ping a quiet watch each 20 s without being sent away.
+    ("grpc.http2.min_ping_interval_without_data_ms", 20_000),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 20_000),
+    # Connections spread over new gateways. The grace is longer than any watch, so that watches end by themselves.
+    ("grpc.max_connection_age_ms", 30 * _MINUTE_MS),
+    ("grpc.max_connection_age_grace_ms", 6 * _MINUTE_MS),
+    ("grpc.max_connection_idle_ms", 10 * _MINUTE_MS),
+)
+
+
+class ListenError(Exception):
+    """The gateway cannot listen on its address."""
+
+
+def make_server(handlers: Sequence[Handler]) -> grpc.aio.Server:
+    """Make a server that is not bound yet."""
+    if api_implementation.Type() != "upb":
+        # The pure Python implementation is some fifty times slower and would look like an overload.
+        raise RuntimeError("protobuf must be installed with its C implementation (upb)")
+    server = grpc.aio.server(options=_OPTIONS)
+    server.add_generic_rpc_handlers(tuple(handlers))
+    return server
+
+
+def bind(server: grpc.aio.Server, settings: Settings) -> str:
+    """Bind `server` as the settings say and return the address with its port. Raises `ListenError`."""
+    host, _ = split_address(settings.listen)
+    try:
+        if settings.tls_cert_file:
+            port = server.add_secure_port(settings.listen, _credentials(settings))
+        else:
+            port = server.add_insecure_port(settings.listen)
+    except (RuntimeError, OSError) as error:
+        raise ListenError(f"cannot listen on {settings.listen}: {error}") from error
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _credentials(settings: Settings) -> grpc.ServerCredentials:
+    key = Path(settings.tls_key_file).read_bytes()
+    chain = Path(settings.tls_cert_file).read_bytes()
+    return grpc.ssl_server_credentials([(key, chain)])
