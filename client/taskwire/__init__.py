@@ -13,13 +13,18 @@ from taskwire.payload import Payload
 
 if TYPE_CHECKING:
     from taskwire.client import Client
+    from taskwire.requests import NewTask, Selector
     from taskwire.task import Failure, Progress, QueueInfo, TaskInfo, TaskPriority, TaskState
+    from taskwire.watching import Changes
 
 _LATE = {
+    "Changes": "taskwire.watching",
     "Client": "taskwire.client",
     "Failure": "taskwire.task",
+    "NewTask": "taskwire.requests",
     "Progress": "taskwire.task",
     "QueueInfo": "taskwire.task",
+    "Selector": "taskwire.requests",
     "TaskInfo": "taskwire.task",
     "TaskPriority": "taskwire.task",
     "TaskState": "taskwire.task",
@@ -28,12 +33,15 @@ _LATE = {
 __all__ = [
     "Attempt",
     "AttemptCancelled",
+    "Changes",
     "Client",
     "Failure",
     "Handler",
+    "NewTask",
     "Payload",
     "Progress",
     "QueueInfo",
+    "Selector",
     "TaskFailure",
     "TaskInfo",
     "TaskPriority",
