@@ -1,0 +1,1 @@
+"""`taskwire demo`: tasks of all kinds, from their creation to their end."""
