@@ -2,8 +2,11 @@
 
 import os
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 
 _VERSION_7 = 0x7 << 76
 _VARIANT_RFC = 0b10 << 62
@@ -26,9 +29,9 @@ def id_at(unix_ms: int) -> UUID:
 
 def floor_id(moment: datetime) -> UUID:
     """Return the least UUID whose first 48 bits are `moment`: a bound for ranges, not an identifier."""
-    return UUID(int=int(moment.timestamp() * 1000) << 80)
+    return UUID(int=(moment - _EPOCH) // _MILLISECOND << 80)
 
 
 def id_time(identifier: UUID) -> datetime:
     """Return the time that a UUIDv7 begins with, to the millisecond."""
-    return datetime.fromtimestamp((identifier.int >> 80) / 1000, UTC)
+    return _EPOCH + (identifier.int >> 80) * _MILLISECOND
