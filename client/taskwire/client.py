@@ -8,7 +8,7 @@
 Every method raises an exception of `taskwire.errors`.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self, TypeVar
@@ -123,7 +123,7 @@ class Client:
         response = await self._call(self._tasks.GetTask, tasks_pb.GetTaskRequest(task_id=task_id))
         return TaskInfo(response.task)
 
-    async def list(self, selector: Selector = EVERY_TASK, *, full: bool = False) -> AsyncIterator[TaskInfo]:
+    async def list(self, selector: Selector = EVERY_TASK, *, full: bool = False) -> AsyncGenerator[TaskInfo, None]:
         """Give tasks from new to old, page after page. With `full`, with input and output."""
         request = tasks_pb.ListTasksRequest(selector=selector.to_message(), page_size=PAGE_SIZE, view=_view(full=full))
         while True:
@@ -183,7 +183,7 @@ class Client:
         response = await self._call(self._queues.GetQueue, queues_pb.GetQueueRequest(queue=name))
         return QueueInfo(response.queue)
 
-    async def queues(self) -> AsyncIterator[QueueInfo]:
+    async def queues(self) -> AsyncGenerator[QueueInfo, None]:
         """Give the queues by name, page after page, without counts."""
         request = queues_pb.ListQueuesRequest(page_size=PAGE_SIZE)
         while True:

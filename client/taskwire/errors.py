@@ -191,6 +191,9 @@ class WatchTooSlow(RetryLater):
 class DeadlineExceeded(RetryLater):
     """There was no answer in time. What was asked for may have happened."""
 
+    def __str__(self) -> str:
+        return "there was no answer in time; what was asked for may have happened"
+
 
 class InternalError(TaskwireError):
     """A fault of the service. `metadata["log_id"]` finds it in the service's log."""

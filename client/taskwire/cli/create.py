@@ -1,0 +1,67 @@
+"""`taskwire create`: store a task."""
+
+import argparse
+import sys
+from datetime import datetime
+
+from taskwire.cli.output import Output
+from taskwire.cli.selection import label
+from taskwire.cli.session import OK, command_parser, run
+from taskwire.cli.watch import follow
+from taskwire.client import Client
+from taskwire.task import TaskPriority
+
+_PRIORITIES = {"low": TaskPriority.LOW, "normal": TaskPriority.NORMAL, "high": TaskPriority.HIGH}
+
+
+def main(argv: list[str]) -> int:
+    """Create a task."""
+    arguments = _parser().parse_args(argv)
+
+    async def action(client: Client, output: Output) -> int:
+        task = await client.create(
+            arguments.type,
+            sys.stdin.read() if arguments.input == "-" else arguments.input,
+            queue=arguments.queue,
+            priority=_PRIORITIES.get(arguments.priority),
+            delay=arguments.delay,
+            schedule_time=arguments.at,
+            expire_time=arguments.expires,
+            max_attempts=arguments.max_attempts,
+            attempt_timeout=arguments.timeout,
+            labels=dict(arguments.label),
+            task_id=arguments.id,
+            idempotency_key=arguments.key,
+        )
+        if not arguments.watch:
+            output.task(task)
+            return OK
+        return await follow(client, output, task.id, after_version=0)
+
+    return run(arguments, action)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = command_parser("create", main.__doc__)
+    parser.add_argument("type", help="the name of the handler")
+    parser.add_argument("input", nargs="?", help="the argument of the handler, as text; - reads standard input")
+    parser.add_argument("--queue", metavar="NAME")
+    parser.add_argument("--priority", choices=list(_PRIORITIES))
+    parser.add_argument("--delay", type=float, metavar="SECONDS", help="start no sooner than in so many seconds")
+    parser.add_argument("--at", type=moment, metavar="TIME", help="start no sooner, e.g. 2026-12-24T18:00:00+01:00")
+    parser.add_argument("--expires", type=moment, metavar="TIME", help="start no later")
+    parser.add_argument("--max-attempts", type=int, metavar="COUNT")
+    parser.add_argument("--timeout", type=float, metavar="SECONDS", help="how long one attempt may take")
+    parser.add_argument("--label", action="append", default=[], type=label, metavar="KEY=VALUE")
+    parser.add_argument("--id", metavar="UUID", help="the identifier, a fresh UUIDv7")
+    parser.add_argument("--key", help="an idempotency key")
+    parser.add_argument("--watch", action="store_true", help="follow the task until it is done")
+    return parser
+
+
+def moment(text: str) -> datetime:
+    """Read a time in ISO 8601, local unless it names a zone. Raises argparse's error for anything else."""
+    try:
+        return datetime.fromisoformat(text).astimezone()
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 2026-12-24T18:00:00+01:00") from error

@@ -1,0 +1,58 @@
+"""The entry of `taskwire`: finds the subcommand and hands it the rest of the line.
+
+Exit codes of all commands: 0 done; 1 it failed; 2 the line was not understood; 130 interrupted. `taskwire watch` adds
+3 for a task that failed and 4 for one that was cancelled.
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+from importlib.metadata import EntryPoint, entry_points, version
+
+GROUP = "taskwire.commands"
+USAGE_ERROR = 2
+_SERVER_HINT = "install it with its servers: pip install 'taskwire[embedded]'"
+
+Command = Callable[[list[str]], int]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `taskwire` with `argv`, by default the arguments of the process. Returns the exit code."""
+    name, *rest = list(sys.argv[1:] if argv is None else argv) or ["--help"]
+    if name in {"-h", "--help", "help"}:
+        print(_overview())
+        return 0
+    if name in {"-V", "--version"}:
+        print(f"taskwire {version('taskwire')}")
+        return 0
+    found = _commands().get(name)
+    if found is None:
+        print(f"taskwire: there is no command {name!r}; see taskwire --help", file=sys.stderr)
+        return USAGE_ERROR
+    return _run(found, rest)
+
+
+def _run(found: EntryPoint, argv: list[str]) -> int:
+    try:
+        command: Command = found.load()
+    except ModuleNotFoundError as error:
+        print(f"taskwire {found.name}: {error.name} is not installed; {_SERVER_HINT}", file=sys.stderr)
+        return USAGE_ERROR
+    return command(argv)
+
+
+def _commands() -> dict[str, EntryPoint]:
+    return {found.name: found for found in entry_points(group=GROUP)}
+
+
+def _overview() -> str:
+    commands = sorted(_commands().items())
+    lines = [f"  {name:<10} {_summary(found)}" for name, found in commands]
+    return "\n".join(["usage: taskwire COMMAND [OPTIONS]", "", *lines, "", "taskwire COMMAND --help says more."])
+
+
+def _summary(found: EntryPoint) -> str:
+    try:
+        documentation = found.load().__doc__ or ""
+    except (ImportError, AttributeError):
+        return f"(not installed; {_SERVER_HINT})"
+    return str(documentation.strip().partition("\n")[0])
