@@ -1,0 +1,105 @@
+"""The attempts that this processor holds, from their claim to their outcome."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from itertools import count
+from typing import TYPE_CHECKING, Protocol
+
+from taskwire_processor.held import Held, StopReason
+from taskwire_processor.runner import wire
+from taskwire_processor.runner_process import RunnerProcess
+from taskwire_processor.slots import Slots
+from taskwire_processor.verdict import Judge
+from taskwire_shared.domain.outcome import Fence, Outcome
+from taskwire_shared.domain.task import ClaimedTask
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+
+class OutcomeTaker(Protocol):
+    """Takes care that outcomes get stored."""
+
+    def add(self, outcome: Outcome, held: Held) -> None:
+        """Take the outcome of an attempt."""
+
+    def report(self, fence: Fence, fraction: float, message: str) -> None:
+        """Take the newest progress of an attempt."""
+
+
+class Attempts:
+    """Knows every attempt in hand, and turns what runners say into outcomes."""
+
+    def __init__(self, slots: Slots, judge: Judge, outcomes: OutcomeTaker) -> None:
+        self._slots = slots
+        self._judge = judge
+        self._outcomes = outcomes
+        self._clock: Callable[[], float] = asyncio.get_running_loop().time
+        self._keys = count()
+        self._held: dict[int, Held] = {}
+        self._by_task: dict[UUID, Held] = {}
+        self._emptied = asyncio.Event()
+        self._emptied.set()
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def __iter__(self) -> Iterator[Held]:
+        return iter(list(self._held.values()))
+
+    def find(self, fence: Fence) -> Held | None:
+        """Return the attempt that `fence` names, if it is in hand."""
+        held = self._by_task.get(fence.task_id)
+        return held if held is not None and held.task.attempt == fence.attempt else None
+
+    async def emptied(self) -> None:
+        """Wait until nothing is in hand."""
+        await self._emptied.wait()
+
+    def hold(self, task: ClaimedTask) -> Held:
+        """Take an attempt in hand. Its slot has been taken by whoever claimed it."""
+        held = Held(next(self._keys), task, self._clock())
+        self._held[held.key] = held
+        self._by_task[task.id] = held
+        self._emptied.clear()
+        return held
+
+    def heard(self, runner: RunnerProcess, messages: Sequence[wire.Ended | wire.Reported]) -> None:
+        """Take what a runner said."""
+        for message in messages:
+            if isinstance(message, wire.Reported):
+                self._hear_report(runner, message)
+                continue
+            held = runner.held.pop(message.key, None)
+            if held is not None:
+                self._end(held, self._judge.ended(held, message))
+
+    def died(self, runner: RunnerProcess, exit_code: int) -> None:
+        """Let go of everything that a runner held when it ended."""
+        lost, runner.held = runner.held, {}
+        for held in lost.values():
+            if runner.was_killed:
+                self._end(held, self._judge.stopped(held))
+            else:
+                self._end(held, self._judge.runner_died(held, exit_code))
+
+    def give_up(self, held: Held) -> None:
+        """Let go of an attempt that no runner has."""
+        self._end(held, self._judge.stopped(held))
+
+    def _hear_report(self, runner: RunnerProcess, report: wire.Reported) -> None:
+        held = runner.held.get(report.key)
+        if held is not None and held.stop is not StopReason.LOST:
+            self._outcomes.report(held.fence, report.fraction, report.message)
+
+    def _end(self, held: Held, outcome: Outcome | None) -> None:
+        if self._held.pop(held.key, None) is None:
+            return
+        held.is_over = True
+        if self._by_task.get(held.task.id) is held:
+            del self._by_task[held.task.id]
+        if not self._held:
+            self._emptied.set()
+        self._slots.give(1)
+        if outcome is not None:
+            self._outcomes.add(outcome, held)

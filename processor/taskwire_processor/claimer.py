@@ -1,0 +1,223 @@
+"""Takes ready tasks: those that a ring has named, and now and then whatever else waits."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from uuid import UUID
+
+from taskwire_processor.backlog import Backlog
+from taskwire_processor.deafness import Deafness
+from taskwire_processor.demand import Demand
+from taskwire_processor.runners import Runners
+from taskwire_processor.slots import Slots
+from taskwire_shared.bus.bells import Bell
+from taskwire_shared.bus.ear import Ear, Ring
+from taskwire_shared.domain.errors import BackendUnavailable
+from taskwire_shared.domain.task import ClaimedTask
+from taskwire_shared.store import claims
+from taskwire_shared.store.database import Database
+from taskwire_shared.telemetry import logs
+from taskwire_shared.telemetry.events import Event
+from taskwire_shared.telemetry.metrics import ProcessorMetrics
+
+BATCH_MAX = 500
+"""Tasks in one claim."""
+CLAIM_SECONDS = 5.0
+"""For an answer. A claim that is answered later counts as lost; the lease finds what it claimed (see `leaseholder`)."""
+SCAN_SECONDS = 3.0
+"""Between two slow claims, with jitter: a task whose ring was lost starts within 10 s."""
+LOOK_SECONDS = 0.25
+"""How often to look whether there is room again where nothing tells."""
+PAUSE_SECONDS = 0.5
+"""After a claim that the database did not answer."""
+
+log = logs.get(__name__)
+
+
+class Claimer:
+    """Fills the free slots of a processor."""
+
+    def __init__(
+        self,
+        db: Database,
+        processor: UUID,
+        *,
+        queues: Sequence[str] | None,
+        slots: Slots,
+        runners: Runners,
+        ear: Ear,
+        deafness: Deafness,
+        bell: Bell,
+        take_in: Callable[[ClaimedTask], None],
+        is_full: Callable[[], bool],
+        metrics: ProcessorMetrics,
+    ) -> None:
+        """Take who runs what was claimed (`take_in`), and who says when nothing more should be started (`is_full`)."""
+        self._db = db
+        self._processor = processor
+        self._queues = queues
+        self._slots = slots
+        self._runners = runners
+        self._ear = ear
+        self._deafness = deafness
+        self._bell = bell
+        self._take_in = take_in
+        self._is_full = is_full
+        self._metrics = metrics
+        self._backlog = Backlog()
+        self._demand = Demand()
+        self._loop = asyncio.get_running_loop()
+        self._woken = asyncio.Event()
+        self._closed = asyncio.Event()
+        self._is_scanning = False
+        self._alone_left_waiting = False
+        slots.on_freed = self._woken.set
+
+    def hear(self, ring: Ring) -> None:
+        """Take note of a ring."""
+        self._backlog.add(ring)
+        self._woken.set()
+
+    def close(self) -> None:
+        """Claim nothing more; `run` returns when the claims under way are answered."""
+        self._closed.set()
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Claim until closed."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._follow_rings())
+            group.create_task(self._scan_now_and_then())
+        self._ear.wanted(0)
+        self._backlog.refuse_all()
+
+    # What was rung.
+
+    async def _follow_rings(self) -> None:
+        while not self._closed.is_set():
+            self._ask_for_more()
+            await self._wait(self._woken, LOOK_SECONDS)
+            self._woken.clear()
+            # While a scan waits for room it goes first, or else old tasks would starve behind a steady stream of new.
+            while not self._is_scanning and self._backlog and (room := self._room()):
+                await self._claim_rung(min(room, BATCH_MAX))
+                self._ask_for_more()
+            if self._alone_left_waiting and (room := self._alone_room()):
+                found = await self._claim_waiting(self._runners.alone_types, room)
+                self._alone_left_waiting = len(found) == room
+
+    def _ask_for_more(self) -> None:
+        if not self._closed.is_set():
+            now = self._loop.time()
+            self._ear.wanted(self._demand.ids(free=self._room(), waiting=len(self._backlog), now=now))
+
+    async def _claim_rung(self, room: int) -> None:
+        pick = self._backlog.take(room)
+        claimed = await self._claim(
+            len(pick.ids),
+            lambda: claims.claim_rung(self._db, self._processor, pick.ids, self._runners.shared_types, room),
+        )
+        if claimed is None:
+            # Not acknowledged: the ring comes again, here or elsewhere.
+            return
+        for ring in pick.rings:
+            ring.ack()
+        self._demand.claimed(len(pick.ids), self._loop.time())
+        self._start(claimed, "ring")
+        if len(claimed) < len(pick.ids):
+            taken = {task.id for task in claimed}
+            await self._claim_rung_alone([one for one in pick.ids if one not in taken])
+
+    async def _claim_rung_alone(self, ids: list[UUID]) -> None:
+        """Claim those of `ids` that want a runner each: only as many as can have one."""
+        types = self._runners.alone_types
+        if not types:
+            return
+        room = min(self._alone_room(), len(ids))
+        claimed: list[ClaimedTask] = []
+        if room:
+            claimed = (
+                await self._claim(room, lambda: claims.claim_rung(self._db, self._processor, ids, types, room)) or []
+            )
+            self._start(claimed, "ring")
+        # What did not fit in is looked for as soon as such a runner is free.
+        self._alone_left_waiting |= len(claimed) == room
+
+    # What waits without a ring.
+
+    async def _scan_now_and_then(self) -> None:
+        while not self._closed.is_set():
+            await self._wait(self._closed, SCAN_SECONDS * random.uniform(0.7, 1.3))  # noqa: S311 - only jitter
+            found = await self._scan()
+            self._deafness.judge(found)
+
+    async def _scan(self) -> list[ClaimedTask]:
+        self._is_scanning = True
+        try:
+            room = await self._wait_for_room()
+            if not room:
+                return []
+            shared, alone = self._runners.shared_types, self._runners.alone_types
+            found = await self._claim_waiting(shared, min(room, BATCH_MAX))
+            found += await self._claim_waiting(alone, self._alone_room())
+            return found
+        finally:
+            self._is_scanning = False
+            self._woken.set()
+
+    async def _claim_waiting(self, types: list[str], room: int) -> list[ClaimedTask]:
+        if not types or room <= 0:
+            return []
+        claimed = await self._claim(
+            room, lambda: claims.claim_waiting(self._db, self._processor, self._queues, types, room)
+        )
+        self._start(claimed or [], "scan")
+        return claimed or []
+
+    async def _wait_for_room(self) -> int:
+        while not (room := self._room()) and not self._closed.is_set():
+            await self._wait(self._woken, LOOK_SECONDS)
+            self._woken.clear()
+        return 0 if self._closed.is_set() else room
+
+    # Both.
+
+    def _room(self) -> int:
+        if self._closed.is_set() or not self._runners.is_ready or self._is_full():
+            return 0
+        return max(0, self._slots.free)
+
+    def _alone_room(self) -> int:
+        return min(self._room(), self._runners.alone_free)
+
+    async def _claim(self, count: int, claim: Callable[[], Awaitable[list[ClaimedTask]]]) -> list[ClaimedTask] | None:
+        """Claim up to `count` tasks, for which slots are taken meanwhile. None where the database did not answer."""
+        self._slots.take(count)
+        claimed: list[ClaimedTask] | None = None
+        try:
+            async with asyncio.timeout(CLAIM_SECONDS):
+                claimed = await claim()
+        except (BackendUnavailable, TimeoutError):
+            log.warning(Event.CLAIM_FAILED)
+            await self._wait(self._closed, PAUSE_SECONDS)
+        finally:
+            self._slots.give(count - len(claimed or []))
+        return claimed
+
+    def _start(self, claimed: Sequence[ClaimedTask], path: str) -> None:
+        if not claimed:
+            return
+        for task in claimed:
+            self._take_in(task)
+        self._bell.strike()
+        self._metrics.claimed.labels(path).inc(len(claimed))
+        self._metrics.claim_batch_tasks.observe(len(claimed))
+        self._metrics.create_to_start_seconds.observe_many(
+            [(task.started_at - task.created_at).total_seconds() for task in claimed if task.attempt_count == 1]
+        )
+
+    async def _wait(self, event: asyncio.Event, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await event.wait()

@@ -1,0 +1,134 @@
+"""One attempt as a pipeline over one value: what control sent, an attempt, a call, a result, what control hears."""
+
+import asyncio
+import contextvars
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+from taskwire.attempt import Attempt
+from taskwire.failure import AttemptCancelled, TaskFailure, failure_of
+from taskwire.handlers import Handler
+from taskwire.payload import Payload, result_payload
+from taskwire_processor.runner import wire
+from taskwire_processor.runner.progress import ProgressBox
+
+NO_HANDLER = "NO_HANDLER"
+"""The reason when this runner lacks a handler that the first one had: the code on disk has changed meanwhile."""
+
+Handlers = Mapping[str, Handler[..., Any]]
+
+
+class _Run:
+    """An attempt that is being run."""
+
+    __slots__ = ("attempt", "future", "has_begun", "key", "task")
+
+    def __init__(self, key: int, attempt: Attempt) -> None:
+        self.key = key
+        self.attempt = attempt
+        self.has_begun = False
+        self.task: asyncio.Task[None] | None = None
+        self.future: Future[None] | None = None
+
+
+class Executor:
+    """Runs attempts: coroutines on the loop, anything else in a bounded pool of threads."""
+
+    def __init__(self, handlers: Handlers, *, threads: int, send: Callable[[wire.FromRunner], None]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._handlers = handlers
+        self._send = send
+        self._progress = ProgressBox(send)
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="handler")
+        self._runs: dict[int, _Run] = {}
+
+    @property
+    def is_idle(self) -> bool:
+        """Tell whether nothing runs."""
+        return not self._runs
+
+    def start(self, start: wire.Start) -> None:
+        """Run an attempt. What becomes of it is sent."""
+        handler = self._handlers.get(start.type)
+        if handler is None:
+            self._send(_raised(start.key, TaskFailure(NO_HANDLER, f"There is no handler for {start.type} here.")))
+            return
+        run = self._runs[start.key] = _Run(start.key, self._attempt(start))
+        if handler.is_coroutine:
+            run.task = self._loop.create_task(self._run_on_loop(run, handler))
+        else:
+            work = partial(self._run_in_thread, run, handler)
+            run.future = self._pool.submit(contextvars.copy_context().run, work)
+
+    def stop(self, stop: wire.Stop) -> None:
+        """Tell a handler to stop: a coroutine is cancelled, others see it in their `Attempt`."""
+        run = self._runs.get(stop.key)
+        if run is None:
+            return
+        run.attempt.stop()
+        if run.task is not None:
+            run.task.cancel()
+            if not run.has_begun:
+                # A task that is cancelled before its first step runs no line of its coroutine.
+                self._finish(run, wire.Unwound(run.key))
+        elif run.future is not None and run.future.cancel():
+            self._finish(run, wire.Unwound(run.key))
+
+    def close(self) -> None:
+        """Let idle threads go."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _attempt(self, start: wire.Start) -> Attempt:
+        payload = None if start.input is None else Payload(start.input, start.is_text, start.content_type)
+        return Attempt(
+            task_id=start.task_id,
+            type=start.type,
+            attempt=start.attempt,
+            attempt_count=start.attempt_count,
+            queue=start.queue,
+            input=payload,
+            created_at=start.created_at,
+            started_at=start.started_at,
+            report=partial(self._progress.report, start.key),
+        )
+
+    async def _run_on_loop(self, run: _Run, handler: Handler[..., Any]) -> None:
+        run.has_begun = True
+        try:
+            ended: wire.Ended = _returned(run.key, await handler.bind(run.attempt)())
+        except BaseException as error:  # noqa: BLE001 - nothing a handler raises may end the runner, SystemExit included
+            ended = _ended_by(run.key, error)
+        self._finish(run, ended)
+
+    def _run_in_thread(self, run: _Run, handler: Handler[..., Any]) -> None:
+        try:
+            ended: wire.Ended = _returned(run.key, handler.bind(run.attempt)())
+        except BaseException as error:  # noqa: BLE001 - as above
+            ended = _ended_by(run.key, error)
+        self._loop.call_soon_threadsafe(self._finish, run, ended)
+
+    def _finish(self, run: _Run, ended: wire.Ended) -> None:
+        if self._runs.pop(run.key, None) is not None:
+            self._progress.forget(run.key)
+            self._send(ended)
+
+
+def _returned(key: int, value: Any) -> wire.Returned:
+    payload = result_payload(value)
+    if payload is None:
+        return wire.Returned(key, None, is_text=False, content_type="")
+    return wire.Returned(key, payload.data, payload.is_text, payload.content_type)
+
+
+def _ended_by(key: int, error: BaseException) -> wire.Ended:
+    if isinstance(error, asyncio.CancelledError | AttemptCancelled):
+        return wire.Unwound(key)
+    return _raised(key, failure_of(error))
+
+
+def _raised(key: int, failure: TaskFailure) -> wire.Raised:
+    return wire.Raised(
+        key, failure.reason, failure.message, failure.metadata, failure.retryable, failure.retry_after_seconds
+    )
