@@ -6,8 +6,7 @@ import shutil
 import sys
 from pathlib import Path
 
-import grpc
-
+from taskwire.errors import TaskwireError
 from taskwire_dev.failure import StartFailed
 from taskwire_dev.first_task import FirstTask, run_first_task
 from taskwire_dev.installation import GRPC_PORT, Installation, Plan, running
@@ -40,18 +39,16 @@ async def _check(settings: Settings, installation: Installation) -> str:
     queue = settings.queues[0] if settings.queues else DEFAULT_QUEUE
     try:
         return describe(await run_first_task(installation.address, queue))
-    except grpc.aio.AioRpcError as error:
-        raise StartFailed(
-            f"The gateway does not take a task: {error.code().name}, {error.details()}. See {installation.gateway.log}."
-        ) from error
+    except TaskwireError as error:
+        raise StartFailed(f"The gateway does not take a task: {error}. See {installation.gateway.log}.") from error
 
 
 def describe(task: FirstTask) -> str:
     """Say in a line how the first task went."""
-    states = " -> ".join(task.states) or "nothing seen of it"
+    states = " -> ".join(state.name for state in task.states) or "nothing seen of it"
     if task.succeeded:
         return f"First task {task.task_id} (echo): {states} in {task.seconds * 1000:.0f} ms"
-    reason = f" ({task.waits_for})" if task.waits_for else ""
+    reason = f" ({task.waits_for.name})" if task.waits_for else ""
     return (
         f"Warning: the first task {task.task_id} (echo) has not finished after {task.seconds:.0f} s: {states}{reason}"
     )

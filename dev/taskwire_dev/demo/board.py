@@ -3,13 +3,12 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from taskwire.v1 import task_pb2
+from taskwire.task import TaskInfo, TaskState
 from taskwire_dev.demo.orders import KINDS, Order
-from taskwire_dev.first_task import state_name
-from taskwire_shared.domain.task import TaskState
 
 _NAME_CHARS = max(len(kind.name) for kind in KINDS)
-_COLUMNS = tuple(TaskState)
+_COLUMNS = tuple(TaskState)[1:]
+_FINAL = {TaskState.SUCCEEDED, TaskState.FAILED, TaskState.CANCELLED}
 
 
 class Board:
@@ -24,7 +23,7 @@ class Board:
         self.gaps = 0
         """Versions that were skipped: none, if the promise holds."""
 
-    def note(self, task: task_pb2.Task) -> None:
+    def note(self, task: TaskInfo) -> None:
         """Take in a version of a task. One that was seen before changes nothing."""
         seen = self._versions.get(task.id, 0)
         if task.id not in self._kinds or task.version <= seen:
@@ -32,12 +31,12 @@ class Board:
         self.changes += 1
         self.gaps += task.version - seen - 1
         self._versions[task.id] = task.version
-        self._states[task.id] = TaskState(task.state)
+        self._states[task.id] = task.state
 
     @property
     def is_finished(self) -> bool:
         """Tell whether every task has ended."""
-        return len(self._states) == len(self._kinds) and all(state.is_final for state in self._states.values())
+        return len(self._states) == len(self._kinds) and set(self._states.values()) <= _FINAL
 
     def has_state(self, task_id: str, state: TaskState) -> bool:
         """Tell whether a task is in `state`, as far as is known."""
@@ -47,7 +46,7 @@ class Board:
         """Count the tasks by state."""
         return Counter(self._states.values())
 
-    def problems(self, stored: Iterable[task_pb2.Task]) -> list[str]:
+    def problems(self, stored: Iterable[TaskInfo]) -> list[str]:
         """Return what is not as it was meant, given what the store says at the end."""
         at_last = {task.id: task for task in stored}
         found = [
@@ -57,12 +56,12 @@ class Board:
         ]
         return found + ([f"{self.gaps} changes were not seen by the watch"] if self.gaps else [])
 
-    def _problem(self, task_id: str, meant: TaskState, stored: task_pb2.Task | None) -> str | None:
+    def _problem(self, task_id: str, meant: TaskState, stored: TaskInfo | None) -> str | None:
         kind = self._kinds[task_id].name
         if stored is None:
             return f"{task_id} ({kind}) is not listed"
-        if int(stored.state) != meant.value:
-            return f"{task_id} ({kind}) is {state_name(stored.state)} instead of {meant.name}"
+        if stored.state is not meant:
+            return f"{task_id} ({kind}) is {stored.state.name} instead of {meant.name}"
         if self._versions.get(task_id) != stored.version:
             return f"{task_id} ({kind}) has version {stored.version}, the watch saw {self._versions.get(task_id, 0)}"
         return None

@@ -1,22 +1,22 @@
 """What the demo creates, and how each of its tasks is meant to end."""
 
-import json
 from datetime import UTC, datetime, timedelta
 from itertools import chain, repeat
 
-from google.protobuf.duration_pb2 import Duration
-from google.protobuf.timestamp_pb2 import Timestamp
 from msgspec import Struct
 
-from taskwire.v1 import task_pb2, task_service_pb2
-from taskwire_shared.domain.ids import new_id
-from taskwire_shared.domain.task import TaskState
+from taskwire.ids import fresh_task_id
+from taskwire.requests import NewTask
+from taskwire.task import TaskPriority, TaskState
 
 LABEL = "demo"
 """The label that all tasks of a run carry, with a value of their own."""
 
 _QUEUES = ("default", "mail", "reports")
-_PRIORITIES = (task_pb2.TASK_PRIORITY_NORMAL, task_pb2.TASK_PRIORITY_HIGH, task_pb2.TASK_PRIORITY_LOW)
+_PRIORITIES = (TaskPriority.NORMAL, TaskPriority.HIGH, TaskPriority.LOW)
+_BACKOFF_SECONDS = 0.2
+_BACKOFF_MAX_SECONDS = 1.0
+"""So that repeats are seen within the few seconds of the demo."""
 
 
 class Kind(Struct, frozen=True, kw_only=True):
@@ -28,9 +28,9 @@ class Kind(Struct, frozen=True, kw_only=True):
     type: str
     input: object
     ends: TaskState
-    delay_seconds: float = 0
-    expire_seconds: float = 0
-    max_attempts: int = 0
+    delay_seconds: float | None = None
+    expire_seconds: float | None = None
+    max_attempts: int | None = None
     cancelled: bool = False
     """Whether the demo cancels it."""
 
@@ -40,20 +40,20 @@ class Order(Struct, frozen=True):
 
     task_id: str
     kind: Kind
-    request: task_service_pb2.CreateTaskRequest
+    task: NewTask
 
 
-S = TaskState
+_S = TaskState
 KINDS = (
-    Kind(name="echo", share=7, type="echo", input="hello", ends=S.SUCCEEDED),
-    Kind(name="sleep", share=4, type="sleep", input={"seconds": 0.2}, ends=S.SUCCEEDED),
-    Kind(name="crunch", share=2, type="crunch", input={"n": 20_000}, ends=S.SUCCEEDED),
-    Kind(name="delayed", share=2, type="echo", input="later", ends=S.SUCCEEDED, delay_seconds=2),
-    Kind(name="flaky", share=1, type="flaky", input={"failures": 2}, ends=S.SUCCEEDED),
-    Kind(name="hopeless", share=1, type="flaky", input={"failures": 9}, ends=S.FAILED, max_attempts=2),
-    Kind(name="expiring", share=1, type="no-such-handler", input="?", ends=S.FAILED, expire_seconds=3),
-    Kind(name="cancelled", share=1, type="sleep", input={"seconds": 60}, ends=S.CANCELLED, cancelled=True),
-    Kind(name="called off", share=1, type="echo", input="never", ends=S.CANCELLED, delay_seconds=3600, cancelled=True),
+    Kind(name="echo", share=7, type="echo", input="hello", ends=_S.SUCCEEDED),
+    Kind(name="sleep", share=4, type="sleep", input={"seconds": 0.2}, ends=_S.SUCCEEDED),
+    Kind(name="crunch", share=2, type="crunch", input={"n": 20_000}, ends=_S.SUCCEEDED),
+    Kind(name="delayed", share=2, type="echo", input="later", ends=_S.SUCCEEDED, delay_seconds=2),
+    Kind(name="flaky", share=1, type="flaky", input={"failures": 2}, ends=_S.SUCCEEDED),
+    Kind(name="hopeless", share=1, type="flaky", input={"failures": 9}, ends=_S.FAILED, max_attempts=2),
+    Kind(name="expiring", share=1, type="no-such-handler", input="?", ends=_S.FAILED, expire_seconds=3),
+    Kind(name="cancelled", share=1, type="sleep", input={"seconds": 60}, ends=_S.CANCELLED, cancelled=True),
+    Kind(name="called off", share=1, type="echo", input="never", ends=_S.CANCELLED, delay_seconds=3600, cancelled=True),
 )
 
 
@@ -65,27 +65,18 @@ def make_orders(count: int, run: str) -> list[Order]:
 
 
 def _order(kind: Kind, number: int, run: str) -> Order:
-    task_id = str(new_id())
-    task = task_pb2.Task(
-        queue=_QUEUES[number % len(_QUEUES)],
+    task_id = fresh_task_id()
+    task = NewTask(
         type=kind.type,
+        input=kind.input,
+        queue=_QUEUES[number % len(_QUEUES)],
         priority=_PRIORITIES[number % 7 % len(_PRIORITIES)],
-        input=task_pb2.Payload(text=json.dumps(kind.input), content_type="application/json"),
+        delay=kind.delay_seconds,
+        expire_time=datetime.now(UTC) + timedelta(seconds=kind.expire_seconds) if kind.expire_seconds else None,
+        max_attempts=kind.max_attempts,
+        initial_backoff=_BACKOFF_SECONDS,
+        max_backoff=_BACKOFF_MAX_SECONDS,
         labels={LABEL: run},
-        retry_policy=task_pb2.RetryPolicy(
-            max_attempts=kind.max_attempts,
-            initial_backoff=Duration(nanos=200_000_000),
-            max_backoff=Duration(seconds=1),
-        ),
-        schedule_time=_in(kind.delay_seconds),
-        expire_time=_in(kind.expire_seconds),
+        task_id=task_id,
     )
-    return Order(task_id, kind, task_service_pb2.CreateTaskRequest(task=task, task_id=task_id))
-
-
-def _in(seconds: float) -> Timestamp | None:
-    if not seconds:
-        return None
-    moment = Timestamp()
-    moment.FromDatetime(datetime.now(UTC) + timedelta(seconds=seconds))
-    return moment
+    return Order(task_id, kind, task)
