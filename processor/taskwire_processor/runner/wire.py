@@ -18,7 +18,7 @@ FRAME_MESSAGES_MAX = 500
 """Messages in one frame. The reader decodes a frame in one go, and this keeps that below some milliseconds."""
 
 
-class Setup(Struct, frozen=True, tag=1, array_like=True):
+class Setup(Struct, frozen=True, tag=1, tag_field="kind", array_like=True):
     """Load the handlers. The first thing a runner hears."""
 
     modules: tuple[str, ...]
@@ -27,7 +27,7 @@ class Setup(Struct, frozen=True, tag=1, array_like=True):
     log_file: str
 
 
-class Start(Struct, frozen=True, tag=2, array_like=True, gc=False):
+class Start(Struct, frozen=True, tag=2, tag_field="kind", array_like=True, gc=False):
     """Run this attempt."""
 
     key: int
@@ -43,7 +43,7 @@ class Start(Struct, frozen=True, tag=2, array_like=True, gc=False):
     content_type: str
 
 
-class Stop(Struct, frozen=True, tag=3, array_like=True, gc=False):
+class Stop(Struct, frozen=True, tag=3, tag_field="kind", array_like=True, gc=False):
     """Tell the handler to stop."""
 
     key: int
@@ -60,19 +60,19 @@ class Offer(Struct, frozen=True, array_like=True):
     """Whether each attempt wants a process to itself."""
 
 
-class Loaded(Struct, frozen=True, tag=1, array_like=True):
+class Loaded(Struct, frozen=True, tag=1, tag_field="kind", array_like=True):
     """The handlers are loaded. The first thing a runner says."""
 
     offers: tuple[Offer, ...]
 
 
-class Unloadable(Struct, frozen=True, tag=2, array_like=True):
+class Unloadable(Struct, frozen=True, tag=2, tag_field="kind", array_like=True):
     """The handlers cannot be loaded. The last thing a runner says."""
 
     message: str
 
 
-class Returned(Struct, frozen=True, tag=3, array_like=True, gc=False):
+class Returned(Struct, frozen=True, tag=3, tag_field="kind", array_like=True, gc=False):
     """The handler returned."""
 
     key: int
@@ -81,7 +81,7 @@ class Returned(Struct, frozen=True, tag=3, array_like=True, gc=False):
     content_type: str
 
 
-class Raised(Struct, frozen=True, tag=4, array_like=True):
+class Raised(Struct, frozen=True, tag=4, tag_field="kind", array_like=True):
     """The handler raised, or what it returned cannot be stored."""
 
     key: int
@@ -93,13 +93,13 @@ class Raised(Struct, frozen=True, tag=4, array_like=True):
     """Seconds, where the handler chose the pause itself."""
 
 
-class Unwound(Struct, frozen=True, tag=5, array_like=True, gc=False):
+class Unwound(Struct, frozen=True, tag=5, tag_field="kind", array_like=True, gc=False):
     """The handler stopped because it was told to."""
 
     key: int
 
 
-class Reported(Struct, frozen=True, tag=6, array_like=True, gc=False):
+class Reported(Struct, frozen=True, tag=6, tag_field="kind", array_like=True, gc=False):
     """How far the handler says it has come: the newest report only."""
 
     key: int
