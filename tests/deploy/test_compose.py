@@ -5,7 +5,6 @@ import json
 import re
 import shlex
 import signal
-import sys
 import sysconfig
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -27,7 +26,6 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 COMPOSE = yaml.safe_load((REPOSITORY / "docker-compose.yml").read_text())
 OURS = {name: service for name, service in COMPOSE["services"].items() if "build" in service}
 SERVING = sorted(OURS.keys() - {"migrate"})
-GRPC_PORT, METRICS_PORT = "50051", "9090"
 
 
 @dataclass
@@ -116,23 +114,21 @@ class Container:
     """A service as Compose would run it, on free ports of this machine."""
 
     environment: dict[str, str]
-    ports: dict[str, str]
-    stage: Stage
+    healthcheck: list[str]
     command: list[str]
 
     async def run(self, *command: str) -> asyncio.subprocess.Process:
         """Start a command in it; its output goes to that of the test."""
-        words = [
-            re.sub(rf":({GRPC_PORT}|{METRICS_PORT})\b", lambda m: f":{self.ports[m[1]]}", word) for word in command
-        ]
-        path = {"taskwire": Path(sysconfig.get_path("scripts")) / "taskwire", "python": Path(sys.executable)}[words[0]]
+        assert command[0] == "taskwire"
+        program = Path(sysconfig.get_path("scripts")) / "taskwire"
         # Only the words that a container has: nothing of the environment of the test.
-        return await asyncio.create_subprocess_exec(path, *words[1:], env={"PATH": "/usr/bin:/bin", **self.environment})
+        environment = {"PATH": "/usr/bin:/bin", **self.environment}
+        return await asyncio.create_subprocess_exec(program, *command[1:], env=environment)
 
     async def is_healthy(self) -> bool:
         """Run the health check."""
         async with asyncio.timeout(20):
-            return await (await self.run(*self.stage.healthcheck)).wait() == 0
+            return await (await self.run(*self.healthcheck)).wait() == 0
 
 
 @pytest.fixture(scope="module")
@@ -151,19 +147,18 @@ async def container(database_url: str, nats: EmbeddedNats) -> Callable[[str], Co
     prefix = f"compose{uuid4().hex[:8]}"
 
     def make(service: str) -> Container:
-        ports = {GRPC_PORT: str(free_port()), METRICS_PORT: str(free_port())}
         environment = _environment(service) | {
-            "TASKWIRE_ADDRESS": f"127.0.0.1:{ports[GRPC_PORT]}",
             "TASKWIRE_DATABASE_URL": database_url,
             "TASKWIRE_NATS_PREFIX": prefix,
             "TASKWIRE_NATS_URL": nats.url,
         }
         for name in ("TASKWIRE_LISTEN", "TASKWIRE_METRICS_LISTEN"):
             if name in environment:
-                host, _, port = environment[name].rpartition(":")
-                environment[name] = f"{host}:{ports[port]}"
+                host, _, _ = environment[name].rpartition(":")
+                environment[name] = f"{host}:{free_port()}"
         stage = _stage(service)
-        return Container(environment, ports, stage, [*stage.entrypoint, *OURS[service].get("command", stage.command)])
+        command = OURS[service].get("command", stage.command)
+        return Container(environment, stage.healthcheck, [*stage.entrypoint, *command])
 
     return make
 
@@ -196,8 +191,12 @@ async def test_service_runs_becomes_healthy_and_stops(
     assert not await running.is_healthy()
 
     async with _running(running) as process:
-        await eventually(running.is_healthy, timeout=40, what=f"the health of {service}")
-        assert process.returncode is None
+        await eventually(
+            lambda: running.is_healthy() if process.returncode is None else True,
+            timeout=40,
+            what=f"health of {service}",
+        )
+        assert process.returncode is None, "it has ended by itself"
         process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(int(OURS[service]["stop_grace_period"].removesuffix("s"))):
             assert await process.wait() == 0

@@ -11,7 +11,12 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 COMPONENTS = ("client", "dev", "gateway", "migrations", "processor", "shared")
 
 # Where the environment may be named: the entrance of a program, which hands it to the settings or to a child.
-READS_ENVIRONMENT: dict[str, str] = {}
+READS_ENVIRONMENT: dict[str, str] = {
+    "client/taskwire/cli/settings.py": "the client commands know no server, nor its settings",
+    "dev/taskwire_dev/command.py": "hands it on to the services that it starts",
+    "migrations/taskwire_migrations/command.py": "reads the settings",
+    "shared/taskwire_shared/settings.py": "the settings themselves",
+}
 
 
 def test_importing_does_nothing() -> None:
