@@ -11,12 +11,12 @@ class StartFailed(Exception):
     """Something could not be started. The message is complete: it is shown without a traceback."""
 
 
-def tail_of(log: Path) -> str:
-    """Return the last lines of a log, indented, to be put below a message."""
+def tail_of(log: Path, since: int = 0) -> str:
+    """Return the last lines of a log behind byte `since`, indented, to be put below a message."""
     try:
         with log.open("rb") as file:
             size = file.seek(0, 2)
-            file.seek(max(0, size - _TAIL_BYTES))
+            file.seek(max(since, size - _TAIL_BYTES))
             lines = file.read().decode(errors="replace").splitlines()
     except OSError as error:
         return f"    (its log {log} cannot be read: {error.strerror})"

@@ -32,22 +32,16 @@ def evict(folder: Path, *, patience_seconds: float) -> list[psutil.Process]:
     Blocks: for the start of a program, before its loop has anything else to do.
     """
     remaining = occupants(folder)
-    _each(remaining, "terminate")
-    _, remaining = psutil.wait_procs(remaining, timeout=patience_seconds)
-    remaining = sorted({*remaining, *occupants(folder)}, key=lambda process: process.pid)
-    _each(remaining, "kill")
-    _, remaining = psutil.wait_procs(remaining, timeout=patience_seconds)
-    return list(remaining)
+    for how in ("terminate", "kill"):
+        for process in remaining:
+            with suppress(psutil.Error):
+                getattr(process, how)()
+        remaining = _wait_until_left(folder, patience_seconds)
+    return remaining
 
 
-def _each(processes: list[psutil.Process], what: str) -> None:
-    for process in processes:
-        with suppress(psutil.Error):
-            getattr(process, what)()
-
-
-def wait_until_left(folder: Path, *, patience_seconds: float) -> list[psutil.Process]:
-    """Wait for the processes in `folder` to end by themselves. Return those that are still there."""
+def _wait_until_left(folder: Path, patience_seconds: float) -> list[psutil.Process]:
+    # By looking, since waiting for a child of ours would take its exit code from whoever started it.
     deadline = time.monotonic() + patience_seconds
     while (remaining := occupants(folder)) and time.monotonic() < deadline:
         time.sleep(_POLL_SECONDS)

@@ -106,6 +106,7 @@ class EmbeddedPostgres(EmbeddedServer):
         program: list[str | Path] = [_binary("initdb"), "-D", fresh, "-U", _USER, "-E", "UTF8", "--no-locale"]
         # The password is random, 192 bits: repeating its hash 4096 times would only slow every connection by 5 ms.
         program += ["--auth=scram-sha-256", "--pwfile", self.password_file, "--set", "scram_iterations=1"]
+        self._mark_log()
         child = await spawn(self._launch([*program, "--no-instructions"], self.folder))
         try:
             async with asyncio.timeout(_INITDB_SECONDS):

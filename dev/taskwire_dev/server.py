@@ -39,6 +39,7 @@ class EmbeddedServer(ABC):
         self.port = 0
         self._wanted_port = port
         self._child: Child | None = None
+        self._log_start = 0
 
     @property
     @abstractmethod
@@ -134,20 +135,20 @@ class EmbeddedServer(ABC):
 
     async def _serves(self) -> bool:
         """Start it once: False says that its port was taken meanwhile."""
-        log_before = self.log.stat().st_size if self.log.exists() else 0
+        self._mark_log()
         self._child = child = await spawn(self._command())
         try:
             async with asyncio.timeout(self.start_seconds):
-                await until(lambda: child.exit_code is not None or self._is_ready(child.pid, self._said(log_before)))
+                await until(lambda: child.exit_code is not None or self._is_ready(child.pid, self._said()))
         except TimeoutError:
             raise self._did_not(f"takes more than {self.start_seconds:.0f} s to start") from None
         finally:
-            if child.exit_code is not None or not self._is_ready(child.pid, self._said(log_before)):
+            if child.exit_code is not None or not self._is_ready(child.pid, self._said()):
                 await self._end([])
         if child.exit_code is None:
             return True
         self._refuse(child.exit_code)
-        if self._lost_its_port(self._said(log_before)):
+        if self._lost_its_port(self._said()):
             return False
         raise self._did_not("does not start")
 
@@ -156,9 +157,13 @@ class EmbeddedServer(ABC):
             child, self._child = self._child, None
             await child.stop(stages)
 
-    def _said(self, offset: int) -> str:
+    def _mark_log(self) -> None:
+        """Take what is in the log already for that of former starts."""
+        self._log_start = self.log.stat().st_size if self.log.exists() else 0
+
+    def _said(self) -> str:
         with suppress(OSError), self.log.open("rb") as file:
-            file.seek(offset)
+            file.seek(self._log_start)
             return file.read().decode(errors="replace")
         return ""
 
@@ -170,7 +175,7 @@ class EmbeddedServer(ABC):
             raise StartFailed(f"Another {self.name} (process {pids}) uses {self.home} and cannot be stopped.")
 
     def _did_not(self, what: str) -> StartFailed:
-        return StartFailed(f"{self.name} {what}. Its log {self.log} ends with:\n{tail_of(self.log)}")
+        return StartFailed(f"{self.name} {what}. Its log {self.log} ends with:\n{tail_of(self.log, self._log_start)}")
 
 
 def write_private(file: Path, text: str) -> None:

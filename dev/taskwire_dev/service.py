@@ -63,6 +63,7 @@ class Service:
         self.grace = grace
         self._child: Child | None = None
         self._ready: Ready | None = None
+        self._log_start = 0
 
     @property
     def ready(self) -> Ready:
@@ -86,13 +87,13 @@ class Service:
     async def start(self) -> Ready:
         """Start the process and wait until it serves. Raises StartFailed."""
         _rotate(self.log)
-        offset = self.log.stat().st_size if self.log.exists() else 0
+        self._log_start = self.log.stat().st_size if self.log.exists() else 0
         self._child = child = await spawn(self._command())
         ready: Ready | None = None
         try:
             async with asyncio.timeout(_START_SECONDS):
-                await until(lambda: child.exit_code is not None or self._said_ready(offset))
-            ready = self._said_ready(offset)
+                await until(lambda: child.exit_code is not None or self._said_ready())
+            ready = self._said_ready()
         except TimeoutError:
             raise self._did_not(f"is not ready after {_START_SECONDS:.0f} s") from None
         finally:
@@ -103,9 +104,11 @@ class Service:
         self._ready = ready
         return ready
 
-    async def stop(self) -> int:
-        """Ask it to stop and wait; kill it some seconds after its grace. Return its exit code."""
-        return await self.child.stop([Stage(signal.SIGTERM, self.grace + _SLACK_SECONDS)])
+    async def stop(self) -> int | None:
+        """Ask it to stop and wait; kill it some seconds after its grace. Return its exit code, if it was started."""
+        if self._child is None:
+            return None
+        return await self._child.stop([Stage(signal.SIGTERM, self.grace + _SLACK_SECONDS)])
 
     async def kill(self) -> None:
         """End it at once, without a chance to finish anything."""
@@ -135,17 +138,19 @@ class Service:
             death_signal=signal.SIGKILL,
         )
 
-    def _said_ready(self, offset: int) -> Ready | None:
+    def _said_ready(self) -> Ready | None:
         start = f"taskwire {self.kind} ready "
         with suppress(OSError), self.log.open("rb") as file:
-            file.seek(offset)
+            file.seek(self._log_start)
             for line in file.read().decode(errors="replace").splitlines(keepends=True):
                 if line.startswith(start) and line.endswith("\n"):
                     return Ready(dict(word.split("=", 1) for word in line.removeprefix(start).split()))
         return None
 
     def _did_not(self, what: str) -> StartFailed:
-        return StartFailed(f"The {self.name} {what}. Its log {self.log} ends with:\n{tail_of(self.log)}")
+        return StartFailed(
+            f"The {self.name} {what}. Its log {self.log} ends with:\n{tail_of(self.log, self._log_start)}"
+        )
 
 
 def _rotate(log: Path) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Protocol, Self
 
 from taskwire_dev.children import Child, describe_end
@@ -66,8 +66,11 @@ class Supervisor:
         """Stop every member, the newest first, one after the other."""
         for keeper in self._keepers:
             keeper.cancel()
-        while self._members:
-            await self._members.pop().stop()
+        async with AsyncExitStack() as stack:
+            # A stack goes on when one of them fails to stop, and works from its end.
+            for member in self._members:
+                stack.push_async_callback(member.stop)
+            self._members = []
 
     async def _keep(self, member: Member) -> None:
         deaths: deque[float] = deque(maxlen=_DEATHS_MAX)
