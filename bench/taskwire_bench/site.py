@@ -1,0 +1,76 @@
+"""A Postgres and a NATS of the benchmark's own, as `taskwire dev` runs them, in a folder that is deleted afterwards."""
+
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import asyncpg
+
+from taskwire_bench.generator import ENVIRONMENT
+from taskwire_dev.nats import EmbeddedNats
+from taskwire_dev.postgres import EmbeddedPostgres
+from taskwire_dev.stack import Stack
+from taskwire_migrations.migrate import upgrade
+
+SERVICE_SETTINGS: Mapping[str, str] = {
+    "TASKWIRE_HANDLERS": "taskwire_bench.handlers",
+    # What a processor that runs short handlers is given: as many slots as a few batches have tasks.
+    "TASKWIRE_CONCURRENCY": "2000",
+    "TASKWIRE_LOG_LEVEL": "warning",
+    # No stream is moved to another gateway while it is measured.
+    "TASKWIRE_WATCH_AGE_SECONDS": "3600",
+}
+
+
+class Site:
+    """Both servers, running."""
+
+    def __init__(self, folder: Path, postgres: EmbeddedPostgres, nats: EmbeddedNats) -> None:
+        self.folder = folder
+        self.postgres = postgres
+        self.nats = nats
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, *, settings: Mapping[str, str] | None = None) -> AsyncIterator["Site"]:
+        """Start the servers; `settings` are those of Postgres that differ from `taskwire dev`."""
+        with tempfile.TemporaryDirectory(prefix="taskwire-bench-") as name:
+            folder = Path(name)
+            postgres = EmbeddedPostgres(folder / "postgres", settings=settings)
+            async with postgres, EmbeddedNats(folder / "nats") as nats:
+                yield cls(folder, postgres, nats)
+
+    async def database(self, name: str) -> str:
+        """Make a database with all tables and return its URL."""
+        connection = await asyncpg.connect(self.postgres.url("postgres"))
+        try:
+            await connection.execute(f'CREATE DATABASE "{name}"')
+        finally:
+            await connection.close()
+        await upgrade(self.postgres.url(name))
+        return self.postgres.url(name)
+
+    def stack(self, database_url: str, **variables: str) -> Stack:
+        """Describe services on a database; `concurrency="100"` sets TASKWIRE_CONCURRENCY."""
+        own = {f"TASKWIRE_{name.upper()}": value for name, value in variables.items()}
+        environment = {
+            **ENVIRONMENT,
+            **SERVICE_SETTINGS,
+            "TASKWIRE_DATABASE_URL": database_url,
+            "TASKWIRE_NATS_URL": self.nats.url,
+            **own,
+        }
+        return Stack(environment, folder=self.folder)
+
+    async def postgres_settings(self) -> dict[str, str]:
+        """Return the settings of Postgres that decide how fast it is and what survives."""
+        names = (
+            *("server_version", "fsync", "synchronous_commit", "full_page_writes", "shared_buffers", "max_wal_size"),
+            *("wal_sync_method", "commit_delay", "jit", "autovacuum"),
+        )
+        connection = await asyncpg.connect(self.postgres.url("postgres"))
+        try:
+            return {f"postgres.{name}": str(await connection.fetchval(f"SHOW {name}")) for name in names}
+        finally:
+            await connection.close()
