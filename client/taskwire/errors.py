@@ -18,8 +18,8 @@ TaskwireError
     TooManyWatches       the server has all the watches it takes       RESOURCE_EXHAUSTED
     Overloaded           the service has all the work it takes         RESOURCE_EXHAUSTED
     Unavailable          the service cannot be reached                 UNAVAILABLE
-      BackendUnavailable a store behind it does not answer             UNAVAILABLE
-      WatchMoved         watch again (the client does)                 UNAVAILABLE
+      BackendUnavailable   a store behind it does not answer           UNAVAILABLE
+      WatchMoved           watch again (the client does)               UNAVAILABLE
     WatchTooSlow         watch again (the client does)                 ABORTED
     DeadlineExceeded     no answer in time; it may have happened       DEADLINE_EXCEEDED
   InternalError          a fault of the service                        INTERNAL

@@ -91,8 +91,8 @@ def _is_finite(value: Any) -> bool:
         case float():
             return math.isfinite(value)
         case dict():
-            return all(_is_finite(item) for pair in value.items() for item in pair)
+            return all(map(_is_finite, value.values()))
         case list() | tuple() | set() | frozenset():
-            return all(_is_finite(item) for item in value)
+            return all(map(_is_finite, value))
         case _:
             return True

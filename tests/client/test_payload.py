@@ -1,0 +1,89 @@
+"""What can be stored becomes a payload, and nothing else does."""
+
+from dataclasses import dataclass
+
+import msgspec
+import pytest
+
+from taskwire import Payload, TaskFailure
+from taskwire.payload import BYTES_MAX, JSON, result_payload
+from taskwire_shared.domain import limits
+
+
+@dataclass
+class Point:
+    x: int
+    y: float | None = None
+
+
+@pytest.mark.parametrize(
+    ("value", "payload"),
+    [
+        (None, None),
+        ("ü", Payload("ü".encode(), is_text=True)),
+        ("", Payload(b"", is_text=True)),
+        (b"\xff\0", Payload(b"\xff\0")),
+        (bytearray(b"x"), Payload(b"x")),
+        (0, Payload(b"0", is_text=True, content_type=JSON)),
+        ({"a": [1, None]}, Payload(b'{"a":[1,null]}', is_text=True, content_type=JSON)),
+        (Point(1), Payload(b'{"x":1,"y":null}', is_text=True, content_type=JSON)),
+        (
+            Payload(b"<a/>", is_text=True, content_type="text/xml"),
+            Payload(b"<a/>", is_text=True, content_type="text/xml"),
+        ),
+    ],
+)
+def test_value_becomes_payload(value, payload) -> None:
+    assert Payload.of(value) == payload
+    assert result_payload(value) == payload
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        float("nan"),
+        {"deep": [{"inside": float("inf")}]},
+        Point(1, float("-inf")),
+        "\ud800",
+        {"a": "\udfff"},
+        object(),
+        "x" * (BYTES_MAX + 1),
+        b"x" * (BYTES_MAX + 1),
+        Payload(b"\xff", is_text=True),
+        Payload(b"", content_type="x" * 256),
+        Payload(b"", content_type="a\0b"),
+        Payload(b"", content_type="\ud800"),
+    ],
+    ids=lambda value: repr(value)[:30],
+)
+def test_result_that_cannot_be_stored_fails_for_good(value) -> None:
+    with pytest.raises(TaskFailure) as caught:
+        result_payload(value)
+
+    assert caught.value.reason == "RESULT_INVALID"
+    assert not caught.value.retryable
+
+
+def test_circular_result_fails_for_good() -> None:
+    circle: list[object] = []
+    circle.append(circle)
+
+    with pytest.raises(TaskFailure, match="RESULT_INVALID"):
+        result_payload(circle)
+
+
+def test_largest_result_is_taken() -> None:
+    assert result_payload("x" * BYTES_MAX) is not None
+
+
+def test_payload_is_read_as_text_and_as_json() -> None:
+    assert Payload(b'{"a":1}').json() == {"a": 1}
+    assert Payload("ü".encode()).text == "ü"
+    with pytest.raises(msgspec.DecodeError):
+        Payload(b"{").json()
+    with pytest.raises(UnicodeDecodeError):
+        _ = Payload(b"\xff").text
+
+
+def test_limits_are_those_of_the_service() -> None:
+    assert BYTES_MAX == limits.PAYLOAD_BYTES_MAX
