@@ -1,0 +1,214 @@
+"""The history of tasks, read as a feed of everything or by task.
+
+What is new since a snapshot is exactly what was written by the transactions that this snapshot did not see: those from
+its `xmax` on, and those that were open. The statement that reads it runs in a snapshot of its own, which is the next
+position. Nothing is missed and nothing comes twice, whatever order transactions commit in.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Generic, TypeVar
+from uuid import UUID
+
+from asyncpg import Record
+from msgspec import Struct
+
+from taskwire_shared.domain.errors import ResumeTokenExpired
+from taskwire_shared.domain.task import Task
+from taskwire_shared.store.database import Database
+from taskwire_shared.store.positions import Position
+from taskwire_shared.store.rows import to_task
+
+T = TypeVar("T")
+
+EVENTS_MAX = 5_000
+"""In one page of the feed, apart from the rest of the transaction that it ends in."""
+
+# A task as it was at an event: the event's own columns, the task's where they never change, and progress as it is now.
+_THEN = """
+    e.task_id AS id, e.tenant, e.state, e.version, e.attempt, e.excused, e.at AS updated_at, e.processor, e.failure,
+    e.last_failure, e.schedule_at, e.started_at, e.cancel_requested_at,
+    CASE WHEN e.state >= 4 THEN e.at END AS finished_at,
+    t.queue, t.type, t.priority, t.max_attempts, t.attempt_timeout_ms, t.initial_backoff_ms, t.max_backoff_ms,
+    t.created_at, t.expire_at, t.labels, t.retry_of, t.progress_fraction, t.progress_message, t.progress_at
+"""
+_OUTPUT = """
+    CASE e.state WHEN 4 THEN t.output END AS output, t.output_is_text, t.output_content_type
+"""
+_INPUT = "t.input, t.input_is_text, t.input_content_type"
+_NO_INPUT = "NULL::bytea AS input, NULL::boolean AS input_is_text, NULL::text AS input_content_type"
+
+# By `xid` and not by `seq`, so that the index ends the scan at the limit however far behind a reader is.
+_NEWS = """
+news AS MATERIALIZED (
+    (SELECT e.* FROM task_events e WHERE e.xid >= $1::text::xid8 ORDER BY e.xid LIMIT $3)
+    UNION ALL
+    (SELECT e.* FROM task_events e WHERE e.xid = ANY ($2::text[]::xid8[]))
+)
+"""
+_HERE = "pg_current_snapshot()::text AS here, (SELECT feed_floor FROM installation)::text AS floor"
+
+FEED = f"""
+WITH {_NEWS}, known AS (
+    SELECT e.xid::text::bigint AS xid, e.seq, {_THEN} FROM news e JOIN tasks t ON t.id = e.task_id
+)
+SELECT {_HERE}, known.* FROM (SELECT 1) AS always LEFT JOIN known ON false
+UNION ALL
+SELECT NULL, NULL, known.* FROM known
+"""
+
+MOVES = f"""
+WITH {_NEWS}, known AS (SELECT e.xid::text::bigint AS xid, e.seq, e.task_id AS id, e.version FROM news e)
+SELECT {_HERE}, known.* FROM (SELECT 1) AS always LEFT JOIN known ON false
+UNION ALL
+SELECT NULL, NULL, known.* FROM known
+"""
+
+# The versions just below, where they are not below the given transaction.
+LATER_BELOW = """
+SELECT e.task_id AS id, e.version FROM unnest($1::uuid[], $2::integer[]) AS above(id, version)
+JOIN task_events e ON e.task_id = above.id AND e.version = above.version - 1
+WHERE e.xid >= $3::text::xid8
+"""
+
+_VERSIONS = f"""
+SELECT {_THEN}, {_OUTPUT}, %s
+FROM unnest($1::uuid[], $2::integer[]) AS wanted(id, after)
+JOIN task_events e ON e.task_id = wanted.id AND e.version > wanted.after
+JOIN tasks t ON t.id = wanted.id
+WHERE $4::text IS NULL OR e.tenant = $4
+ORDER BY e.task_id, e.version LIMIT $3
+"""
+VERSIONS = _VERSIONS % _NO_INPUT
+VERSIONS_FULL = _VERSIONS % _INPUT
+
+NOW = f"SELECT {_HERE}"
+
+
+class Move(Struct, frozen=True, gc=False):
+    """A task that has got a version."""
+
+    task_id: UUID
+    version: int
+
+
+class FeedPage(Struct, Generic[T], frozen=True):
+    """What is new since a position. The versions of a task are in order."""
+
+    items: list[T]
+    position: Position
+    """Where to go on."""
+    is_complete: bool
+    """Whether this was everything up to the moment of reading; otherwise there is more to be read at once."""
+
+
+async def current_position(db: Database) -> Position:
+    """Return the position from which only later changes follow."""
+    row = await db.fetchrow(NOW)
+    assert row is not None
+    return Position.of_snapshot(row["here"])
+
+
+async def feed_since(db: Database, position: Position, limit: int = EVENTS_MAX) -> FeedPage[Task]:
+    """Return about `limit` of the versions that all tasks of all tenants have got since `position`, without payloads.
+
+    Raises:
+        ResumeTokenExpired: Some of them are no longer kept, or the database is older than the position.
+    """
+    return await _read(db, FEED, position, limit, to_task)
+
+
+async def moves_since(db: Database, position: Position, limit: int = EVENTS_MAX) -> FeedPage[Move]:
+    """Return the same as `feed_since`, but only which tasks have moved, at a third of the cost.
+
+    Raises:
+        ResumeTokenExpired: As there.
+    """
+    return await _read(db, MOVES, position, limit, _to_move)
+
+
+async def versions_after(
+    db: Database,
+    wanted: Iterable[tuple[UUID, int]],
+    limit: int,
+    *,
+    tenant: str | None = None,
+    full: bool = False,
+) -> list[Task]:
+    """Return tasks as they were at each version above the given one, by id and version, at most `limit` in all.
+
+    With the output at the version that is SUCCEEDED, and with the input when `full`. `tenant` None is for a reader that
+    serves all tenants.
+    """
+    ids, versions = zip(*wanted, strict=True) if (wanted := list(wanted)) else ((), ())
+    rows = await db.fetch(VERSIONS_FULL if full else VERSIONS, ids, versions, limit, tenant)
+    return [to_task(row, full=True) for row in rows]
+
+
+async def _read(
+    db: Database, statement: str, position: Position, limit: int, convert: Callable[[Record], T]
+) -> FeedPage[T]:
+    head, *rows = await db.fetch(statement, *_arguments(position), limit + 1)
+    here = Position.of_snapshot(head["here"])
+    if position.xmin < int(head["floor"]) or here.xmax < position.xmax:
+        raise ResumeTokenExpired
+    fresh = [row["xid"] for row in rows if row["xid"] >= position.xmax]
+    is_complete = len(fresh) <= limit
+    if not is_complete:
+        rows, here = await _cut(db, statement, rows, here, min(fresh), max(fresh))
+    rows.sort(key=_seq)
+    return FeedPage([convert(row) for row in rows], here, is_complete)
+
+
+async def _cut(
+    db: Database, statement: str, rows: list[Record], here: Position, first: int, last: int
+) -> tuple[list[Record], Position]:
+    """End a page that is too long before transaction `last`, of which some may be missing.
+
+    The position behind it is the snapshot of one who saw all transactions below, apart from the open ones.
+    """
+    end = last
+    if first == last:
+        # It is larger than a page: read it to its end.
+        rows = [row for row in rows if row["xid"] < last]
+        rows += (await db.fetch(statement, str(here.xmax), [str(last)], 0))[1:]
+        end = last + 1
+    rows = [row for row in rows if row["xid"] < end]
+    put_off = await _out_of_order(db, rows, end)
+    open_ = {xid for xid in here.open if xid < end} | put_off
+    return [row for row in rows if row["xid"] not in put_off], Position(end, tuple(sorted(open_)))
+
+
+async def _out_of_order(db: Database, rows: Sequence[Record], end: int) -> set[int]:
+    """Return the transactions in `rows` that have to wait for others from `end` on.
+
+    A batch may take its number, then wait for a row that a later transaction changes first.
+    """
+    by_version = {(row["id"], row["version"]): row["xid"] for row in rows}
+    lowest = [key for key in by_version if key[1] > 1 and (key[0], key[1] - 1) not in by_version]
+    if not lowest:
+        return set()
+    late = await db.fetch(LATER_BELOW, *zip(*lowest, strict=True), str(end))
+    put_off = {by_version[row["id"], row["version"] + 1] for row in late}
+    grows = bool(put_off)
+    while grows:
+        above = {
+            xid
+            for (task_id, version), xid in by_version.items()
+            if by_version.get((task_id, version - 1)) in put_off and xid not in put_off
+        }
+        put_off |= above
+        grows = bool(above)
+    return put_off
+
+
+def _arguments(position: Position) -> tuple[str, list[str]]:
+    return str(position.xmax), [str(xid) for xid in position.open]
+
+
+def _seq(row: Record) -> int:
+    seq: int = row["seq"]
+    return seq
+
+
+def _to_move(row: Record) -> Move:
+    return Move(row["id"], row["version"])

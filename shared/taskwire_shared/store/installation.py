@@ -1,0 +1,33 @@
+"""What this database is, so that nobody takes it for another one or for its own past."""
+
+from msgspec import Struct
+
+from taskwire_shared.store.database import Database
+
+# A restore keeps the rows and the system identifier, but begins a new timeline.
+INSTALLATION = """
+SELECT token_secret, feed_floor::text AS feed_floor,
+    incarnation::text || ':' || (SELECT system_identifier FROM pg_control_system()) || ':'
+        || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) AS incarnation
+FROM installation
+"""
+
+
+class Installation(Struct, frozen=True):
+    """The identity of a database."""
+
+    token_secret: bytes
+    """32 bytes to sign tokens with, the same for all gateways."""
+    incarnation: str
+    """Differs for every database and after every restore of the same one: positions of another are worthless."""
+    feed_floor: int
+    """Positions with an `xmin` below this have lost events, see `store.retention`."""
+
+
+async def read_installation(db: Database) -> Installation:
+    """Return the identity of the database. Raises BackendUnavailable when it does not answer."""
+    row = await db.fetchrow(INSTALLATION)
+    assert row is not None
+    return Installation(
+        token_secret=row["token_secret"], incarnation=row["incarnation"], feed_floor=int(row["feed_floor"])
+    )

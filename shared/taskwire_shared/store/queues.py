@@ -1,0 +1,117 @@
+"""The queues: which there are, whether they are held, and how full they are."""
+
+from collections.abc import Sequence
+
+from asyncpg import Record
+from msgspec import Struct
+
+from taskwire_shared.domain.queue import Queue, QueueStats
+from taskwire_shared.domain.task import TaskState
+from taskwire_shared.store.database import Database
+
+COUNTED_TASKS_MAX = 2_000_000
+"""Of each state and queue in a sample: twice what a queue may hold. Counting so many takes about a second."""
+
+GET_QUEUE = "SELECT tenant, name, paused FROM queues WHERE tenant = $1 AND name = $2"
+LIST_QUEUES = "SELECT tenant, name, paused FROM queues WHERE tenant = $1 AND name > $2 ORDER BY name LIMIT $3"
+SET_PAUSED = "UPDATE queues SET paused = $3 WHERE tenant = $1 AND name = $2 RETURNING tenant, name, paused"
+COUNT_QUEUES = "SELECT count(*) FROM queues WHERE tenant = $1"
+SERVED_QUEUES = """
+SELECT DISTINCT name FROM queues WHERE NOT paused AND ($1::text[] IS NULL OR name = ANY ($1::text[]))
+"""
+
+# Each count has an index of its own. A task that is SCHEDULED is always due some time, so that index finds it.
+STATS = f"""
+SELECT
+    (SELECT count(*) FROM (
+        SELECT FROM tasks WHERE due_at IS NOT NULL AND state = 1 AND tenant = $1 AND queue = $2
+        LIMIT {COUNTED_TASKS_MAX}) AS s) AS scheduled,
+    (SELECT count(*) FROM (
+        SELECT FROM tasks WHERE state = 2 AND queue = $2 AND tenant = $1 LIMIT {COUNTED_TASKS_MAX}) AS p) AS pending,
+    (SELECT count(*) FROM (
+        SELECT FROM tasks WHERE state = 3 AND tenant = $1 AND queue = $2 LIMIT {COUNTED_TASKS_MAX}) AS r) AS running,
+    (SELECT min(created_at) FROM (
+        SELECT created_at FROM tasks WHERE state = 2 AND queue = $2 AND tenant = $1
+        LIMIT {COUNTED_TASKS_MAX}) AS o) AS oldest_pending_at,
+    (SELECT count(*) FROM processors
+        WHERE lease_until > clock_timestamp() AND (queues IS NULL OR $2 = ANY (queues))) AS processors,
+    clock_timestamp() AS sampled_at
+"""
+
+DEPTHS = f"""
+SELECT tenant, queue, 1 AS state, count(*) FROM (
+    SELECT tenant, queue FROM tasks WHERE due_at IS NOT NULL AND state = 1 LIMIT {COUNTED_TASKS_MAX}
+) AS s GROUP BY tenant, queue
+UNION ALL
+SELECT tenant, queue, 2, count(*) FROM (
+    SELECT tenant, queue FROM tasks WHERE state = 2 LIMIT {COUNTED_TASKS_MAX}
+) AS p GROUP BY tenant, queue
+UNION ALL
+SELECT tenant, queue, 3, count(*) FROM (
+    SELECT tenant, queue FROM tasks WHERE state = 3 LIMIT {COUNTED_TASKS_MAX}
+) AS r GROUP BY tenant, queue
+"""
+
+
+class Depth(Struct, frozen=True, gc=False):
+    """How many tasks of a queue are in one state, out of SCHEDULED, PENDING and RUNNING."""
+
+    tenant: str
+    queue: str
+    state: TaskState
+    count: int
+
+
+async def get_queue(db: Database, tenant: str, name: str) -> Queue | None:
+    """Return a queue with a sample of how full it is, or None where there is none."""
+    row = await db.fetchrow(GET_QUEUE, tenant, name)
+    if row is None:
+        return None
+    stats = await db.fetchrow(STATS, tenant, name)
+    assert stats is not None
+    return _to_queue(row, QueueStats(**dict(stats)))
+
+
+async def list_queues(db: Database, tenant: str, *, after: str, limit: int) -> list[Queue]:
+    """Return queues by name, those behind `after`, without samples."""
+    return [_to_queue(row) for row in await db.fetch(LIST_QUEUES, tenant, after, limit)]
+
+
+async def pause_queue(db: Database, tenant: str, name: str) -> Queue | None:
+    """Let no more tasks of a queue start, and return it, or None where there is none."""
+    return await _set_paused(db, tenant, name, paused=True)
+
+
+async def resume_queue(db: Database, tenant: str, name: str) -> Queue | None:
+    """Let tasks of a queue start again, and return it, or None where there is none."""
+    return await _set_paused(db, tenant, name, paused=False)
+
+
+async def count_queues(db: Database, tenant: str) -> int:
+    """Return how many queues a tenant has."""
+    count: int = await db.fetchval(COUNT_QUEUES, tenant)
+    return count
+
+
+async def served_queues(db: Database, only: Sequence[str] | None = None) -> frozenset[str]:
+    """Return the names of the queues that are not paused, out of `only` when given.
+
+    A name is left out when every tenant that has it has paused it.
+    """
+    rows = await db.fetch(SERVED_QUEUES, None if only is None else list(only))
+    return frozenset(row["name"] for row in rows)
+
+
+async def depths(db: Database) -> list[Depth]:
+    """Count the tasks of every queue that have not ended. Takes about a second for a million: not too often."""
+    rows = await db.fetch(DEPTHS)
+    return [Depth(row["tenant"], row["queue"], TaskState(row["state"]), row["count"]) for row in rows]
+
+
+async def _set_paused(db: Database, tenant: str, name: str, *, paused: bool) -> Queue | None:
+    row = await db.fetchrow(SET_PAUSED, tenant, name, paused)
+    return None if row is None else _to_queue(row)
+
+
+def _to_queue(row: Record, stats: QueueStats | None = None) -> Queue:
+    return Queue(tenant=row["tenant"], name=row["name"], paused=row["paused"], stats=stats)

@@ -1,0 +1,1 @@
+"""What has to be done now and then by somebody: every gateway and every processor does it, and none leads."""

@@ -1,0 +1,39 @@
+"""Doing something again and again, whatever happens to it."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+
+from taskwire_shared.domain.errors import BackendUnavailable
+from taskwire_shared.telemetry import logs
+from taskwire_shared.telemetry.events import Event
+
+RETRY_SECONDS_MIN = 0.2
+RETRY_SECONDS_MAX = 5.0
+
+log = logs.get(__name__)
+
+
+async def repeat(round_: Callable[[], Awaitable[float]], failed: Event) -> None:
+    """Call `round_` until cancelled; it returns the pause until the next call, in seconds.
+
+    After a failure, which is logged as `failed`, the pause doubles from `RETRY_SECONDS_MIN` to `RETRY_SECONDS_MAX`.
+    """
+    retry = RETRY_SECONDS_MIN
+    while True:
+        try:
+            pause = await round_()
+            retry = RETRY_SECONDS_MIN
+        except BackendUnavailable as error:
+            log.warning(failed, reason=repr(error.__cause__))
+            pause, retry = retry, min(RETRY_SECONDS_MAX, retry * 2)
+        except Exception:
+            # A fault of ours in one round must not end upkeep for good.
+            log.exception(failed)
+            pause, retry = retry, min(RETRY_SECONDS_MAX, retry * 2)
+        await asyncio.sleep(pause)
+
+
+def jittered(seconds: float) -> float:
+    """Return between half of and all of `seconds`, so that many processes spread."""
+    return random.uniform(seconds / 2, seconds)  # noqa: S311 - no secret

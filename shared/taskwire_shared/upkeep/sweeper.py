@@ -1,0 +1,91 @@
+"""The sweeper: does what is due, and takes back what the dead have held."""
+
+import asyncio
+from collections.abc import Awaitable
+from time import monotonic
+from typing import TypeVar
+
+from taskwire_shared.bus.bells import Bell
+from taskwire_shared.bus.rings import Ringer
+from taskwire_shared.domain import defaults
+from taskwire_shared.domain.errors import BackendUnavailable
+from taskwire_shared.domain.ready import Swept
+from taskwire_shared.store.database import Database
+from taskwire_shared.store.dues import seconds_to_next_due, start_due
+from taskwire_shared.store.health import probe
+from taskwire_shared.store.reaps import take_back
+from taskwire_shared.telemetry import logs
+from taskwire_shared.telemetry.events import Event
+from taskwire_shared.upkeep.rounds import jittered, repeat
+
+T = TypeVar("T")
+
+DUE_SECONDS_MAX = 1.0
+"""Between two looks for what is due; sooner when something is known to be."""
+BATCH_TASKS = 500
+BATCH_SECONDS = 0.02
+"""Between two full batches, which caps their rate: 25,000 tasks a second for each sweeper."""
+TAKE_BACK_SECONDS = 2.0
+ANSWER_SECONDS_MAX = 1.0
+"""An answer that takes longer counts as an outage: the renewals of the living may be stuck as well."""
+CALM_SECONDS = 3 * defaults.RENEWAL_SECONDS
+"""For so long the database must have answered before anybody is taken for dead: the living get to renew first."""
+
+log = logs.get(__name__)
+
+
+class Sweeper:
+    """Two loops that never end. Many may run at once: they skip what another has locked."""
+
+    def __init__(self, db: Database, ringer: Ringer, bell: Bell, *, calm_seconds: float = CALM_SECONDS) -> None:
+        self._db = db
+        self._ringer = ringer
+        self._bell = bell
+        self._calm_seconds = calm_seconds
+        self._calm_since = monotonic()
+
+    async def run(self) -> None:
+        """Sweep until cancelled. Outages of the database are waited out."""
+        self._calm_since = monotonic()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(repeat(self.sweep_due, Event.SWEEP_FAILED))
+            group.create_task(repeat(self.sweep_lost, Event.SWEEP_FAILED))
+
+    async def sweep_due(self) -> float:
+        """Do one batch of what is due, and return after how many seconds to look again."""
+        swept = await self._ask(start_due(self._db, BATCH_TASKS))
+        self._tell(swept)
+        if swept.changed >= BATCH_TASKS:
+            return BATCH_SECONDS
+        pause = await self._ask(seconds_to_next_due(self._db))
+        longest = jittered(DUE_SECONDS_MAX)
+        return longest if pause is None else min(longest, max(BATCH_SECONDS, pause))
+
+    async def sweep_lost(self) -> float:
+        """Take back one batch, once it is calm, and return after how many seconds to look again."""
+        await self._ask(probe(self._db))
+        agitated_for = self._calm_since + self._calm_seconds - monotonic()
+        if agitated_for > 0:
+            return agitated_for
+        swept = await self._ask(take_back(self._db, BATCH_TASKS))
+        self._tell(swept)
+        if swept.changed:
+            log.warning(Event.TASKS_TAKEN_BACK, count=swept.changed)
+        return BATCH_SECONDS if swept.changed >= BATCH_TASKS else jittered(TAKE_BACK_SECONDS)
+
+    async def _ask(self, question: Awaitable[T]) -> T:
+        """Await an answer of the database, and note an outage."""
+        asked = monotonic()
+        try:
+            answer = await question
+        except BackendUnavailable:
+            self._calm_since = monotonic()
+            raise
+        if monotonic() - asked > ANSWER_SECONDS_MAX:
+            self._calm_since = monotonic()
+        return answer
+
+    def _tell(self, swept: Swept) -> None:
+        self._ringer.ring(swept.ready)
+        if swept.changed:
+            self._bell.strike()
