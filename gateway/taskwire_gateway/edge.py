@@ -64,6 +64,8 @@ class Edge:
         self._measures = measures
         self._calls = 0
         self._call_bytes = 0
+        self._streams = 0
+        self._ended: asyncio.Event | None = None
 
     def handlers(self, service: str, methods: Methods) -> Handler:
         """Return what a gRPC server needs to serve `methods` under the full name `service`."""
@@ -101,6 +103,7 @@ class Edge:
             finally:
                 self._calls -= 1
                 self._call_bytes -= len(data)
+                self._note_end()
                 measure(request, code, perf_counter() - started)
 
         return serve
@@ -116,6 +119,7 @@ class Edge:
             async def send(message: Message) -> None:
                 await _write(context, message.SerializeToString())
 
+            self._streams += 1
             try:
                 tenant = self._tenancy(context)
                 await act(tenant, _decoded(decode, data), send)
@@ -123,8 +127,26 @@ class Edge:
                 failure = _explain(name, error)
                 async with asyncio.timeout(FAREWELL_SECONDS):
                     await _abort(context, failure)
+            finally:
+                self._streams -= 1
+                self._note_end()
 
         return serve
+
+    async def finished(self, seconds: float) -> None:
+        """Wait until no handler runs, at most so long: the library's `stop` returns before the last ones have ended."""
+        self._ended = asyncio.Event()
+        if not (self._calls or self._streams):
+            return
+        try:
+            async with asyncio.timeout(seconds):
+                await self._ended.wait()
+        except TimeoutError:
+            _log.warning(Event.RPC_FAILED, error="handlers outlive the server", calls=self._calls + self._streams)
+
+    def _note_end(self) -> None:
+        if self._ended is not None and not (self._calls or self._streams):
+            self._ended.set()
 
 
 def _decoded(decode: Callable[[bytes], M], data: bytes) -> M:

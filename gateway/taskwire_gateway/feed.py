@@ -1,0 +1,91 @@
+"""What one `WatchTasks` has been dealt and has not sent yet."""
+
+from collections import deque
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from taskwire.v1 import task_pb2
+from taskwire_gateway.alarm import Alarm
+from taskwire_gateway.convert import task_message
+from taskwire_shared.domain.selector import TaskSelector
+from taskwire_shared.domain.task import Task
+from taskwire_shared.store.positions import Position
+
+BUFFER_CHANGES_MAX = 20_000
+"""Most of them are shared with the other feeds. At 10,000 changes/s a reader may stand still for two seconds."""
+
+
+class Change:
+    """A version of a task and, once somebody wants it, its message."""
+
+    __slots__ = ("_message", "task")
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self._message: task_pb2.Task | None = None
+
+    @property
+    def message(self) -> task_pb2.Task:
+        """The version in `TASK_VIEW_BASIC`, made once for all feeds."""
+        if self._message is None:
+            self._message = task_message(self.task)
+        return self._message
+
+
+class Stretch(Struct, frozen=True):
+    """Changes, and the position behind them."""
+
+    changes: Sequence[Change]
+    position: Position
+
+
+class Feed:
+    """Keeps the changes that one watcher wants, up to a limit."""
+
+    __slots__ = ("_alarm", "_count", "_selector", "_stretches", "_tenant", "has_overflown", "position")
+
+    def __init__(self, tenant: str, selector: TaskSelector, alarm: Alarm) -> None:
+        self.has_overflown = False
+        """Whether changes were dropped: the feed is of no use any more."""
+        self.position: Position | None = None
+        """Behind everything dealt so far; None before the feed has joined."""
+        self._tenant = tenant
+        self._selector = selector
+        self._alarm = alarm
+        self._stretches: deque[Stretch] = deque()
+        self._count = 0
+
+    def wants(self, task: Task) -> bool:
+        """Tell whether the watcher is to see `task`."""
+        return task.tenant == self._tenant and self._selector.matches(task)
+
+    def pick(self, tasks: Sequence[Task]) -> list[Change]:
+        """Return the changes that the watcher is to see."""
+        return [Change(task) for task in tasks if self.wants(task)]
+
+    def offer(self, changes: Sequence[Change], position: Position) -> None:
+        """Take what has been committed up to `position`."""
+        self.position = position
+        wanted = [change for change in changes if self.wants(change.task)]
+        if not wanted or self.has_overflown:
+            return
+        self._count += len(wanted)
+        if self._count > BUFFER_CHANGES_MAX:
+            self.has_overflown = True
+            self._stretches.clear()
+        else:
+            self._stretches.append(Stretch(wanted, position))
+        self._alarm.ring()
+
+    def take(self, changes_max: int) -> Stretch | None:
+        """Return what comes next, several stretches as one while they fit; None when there is nothing."""
+        if not self._stretches:
+            return None
+        stretch = self._stretches.popleft()
+        changes = list(stretch.changes)
+        while self._stretches and len(changes) + len(self._stretches[0].changes) <= changes_max:
+            stretch = self._stretches.popleft()
+            changes += stretch.changes
+        self._count -= len(changes)
+        return Stretch(changes, stretch.position)

@@ -1,0 +1,192 @@
+"""`WatchTasks`: every change that a selector picks, from a position on, without an end."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import NoReturn
+from uuid import UUID
+
+from google.protobuf.duration_pb2 import Duration
+
+from taskwire.v1 import task_service_pb2 as pb
+from taskwire_gateway.convert import selector_value, timestamp
+from taskwire_gateway.dispatcher import Dispatcher
+from taskwire_gateway.edge import Send
+from taskwire_gateway.feed import Change, Feed
+from taskwire_gateway.resume_token import ResumeTokens
+from taskwire_gateway.seal import Seal
+from taskwire_gateway.tailer import Tailer
+from taskwire_gateway.validation import check_watch_tasks
+from taskwire_gateway.watch_reads import WatchReads
+from taskwire_gateway.watches import Watch, Watches
+from taskwire_shared.domain import limits
+from taskwire_shared.domain.errors import WatchTooSlow
+from taskwire_shared.domain.selector import TaskSelector
+from taskwire_shared.domain.task import Task
+from taskwire_shared.store.events import FeedPage
+from taskwire_shared.store.positions import Position
+from taskwire_shared.telemetry.metrics import GatewayMetrics
+
+METHOD = "WatchTasks"
+MESSAGE_BYTES_MAX = 2 * 1024 * 1024
+"""Of changes in one message: half of what clients accept by default."""
+JOINS_MAX = 20
+"""How often a reader may be too slow to join before it has to come back later."""
+
+
+class FeedWatcher:
+    """Serves `WatchTasks`."""
+
+    def __init__(
+        self,
+        reads: WatchReads,
+        tailer: Tailer,
+        dispatcher: Dispatcher,
+        watches: Watches,
+        seal: Seal,
+        metrics: GatewayMetrics,
+    ) -> None:
+        self._reads = reads
+        self._tailer = tailer
+        self._dispatcher = dispatcher
+        self._watches = watches
+        self._seal = seal
+        self._sent = metrics.watch_tasks_sent.labels(METHOD)
+
+    async def watch_tasks(self, tenant: str, request: pb.WatchTasksRequest, send: Send) -> None:
+        """Send every change behind `resume_token`, or from now on."""
+        check_watch_tasks(request)
+        selector = selector_value(request.selector)
+        tokens = ResumeTokens(self._seal, self._tailer.incarnation, tenant, selector)
+        position = tokens.open(request.resume_token)
+        with self._watches.open(METHOD) as watch:
+            course = _Course(self._reads, watch, tokens, send)
+            try:
+                if position is None:
+                    await self._begin(course, Feed(tenant, selector, watch.alarm))
+                else:
+                    await self._resume(course, position, request.resume_token, tenant, selector)
+            finally:
+                self._sent.inc(course.sent_count)
+
+    async def _begin(self, course: "_Course", feed: Feed) -> None:
+        with self._dispatcher.dealing_to(feed):
+            position = await self._tailer.joined(feed)
+            await course.start(position, "", self._watches.heartbeat_seconds)
+            await course.live(feed, read_up_to=position)
+
+    async def _resume(
+        self, course: "_Course", position: Position, token: str, tenant: str, selector: TaskSelector
+    ) -> None:
+        """Read the table up to now, join the tailer, read the rest, and go on with what is dealt."""
+        feed = Feed(tenant, selector, course.watch.alarm)
+        page = await self._reads.feed(position)
+        await course.start(position, token, self._watches.heartbeat_seconds)
+        position = await course.catch_up(feed, page)
+        for _ in range(JOINS_MAX):
+            feed = Feed(tenant, selector, course.watch.alarm)
+            with self._dispatcher.dealing_to(feed):
+                await self._tailer.joined(feed)
+                course.forget_versions()
+                position = await course.catch_up(feed, await self._reads.feed(position))
+                if not feed.has_overflown:
+                    await course.live(feed, read_up_to=position)
+        raise WatchTooSlow
+
+
+class _Course:
+    """One watch on its way: what has been sent, and the token behind it."""
+
+    def __init__(self, reads: WatchReads, watch: Watch, tokens: ResumeTokens, send: Send) -> None:
+        self.watch = watch
+        self.sent_count = 0
+        self._reads = reads
+        self._tokens = tokens
+        self._send = send
+        self._token = ""
+        self._versions = dict[UUID, int]()
+
+    async def start(self, position: Position, token: str, heartbeat_seconds: float) -> None:
+        """Send the first message."""
+        self._token = token or self._tokens.make(position) or ""
+        interval = Duration()
+        interval.FromTimedelta(timedelta(seconds=heartbeat_seconds))
+        started = pb.WatchStarted(heartbeat_interval=interval)
+        await self._say(pb.WatchTasksResponse(started=started, resume_token=self._token))
+
+    def forget_versions(self) -> None:
+        """Forget which versions were sent: from now on, what is read may also be dealt."""
+        self._versions.clear()
+
+    async def catch_up(self, feed: Feed, page: FeedPage[Task]) -> Position:
+        """Send `page` and those after it, at the pace of the reader. Returns the position behind them."""
+        while True:
+            self.watch.check_age()
+            changes = feed.pick(page.items)
+            self._versions.update((change.task.id, change.task.version) for change in changes)
+            await self._deliver(changes, page.position)
+            if page.is_complete:
+                return page.position
+            page = await self._reads.feed(page.position)
+
+    async def live(self, feed: Feed, *, read_up_to: Position) -> NoReturn:
+        """Send what is dealt to `feed`, but for what `catch_up` has sent: everything up to `read_up_to`."""
+        caught_up = False
+        while True:
+            self.watch.check_age()
+            if feed.has_overflown:
+                raise WatchTooSlow
+            stretch = feed.take(limits.CHANGES_PER_MESSAGE_MAX)
+            if stretch is None and not self.watch.heartbeat_is_due:
+                await self.watch.wait()
+                continue
+            position = feed.position if stretch is None else stretch.position
+            changes = () if stretch is None else stretch.changes
+            if not caught_up:
+                caught_up = position is not None and _covers(position, read_up_to)
+                changes = self._without_sent(changes)
+            # A position that does not cover what was read would resume at what has been sent already.
+            await self._deliver(changes, position if caught_up else None)
+
+    def _without_sent(self, changes: Sequence[Change]) -> Sequence[Change]:
+        """Leave out what was read before it was dealt. Versions of a task are in order and complete in both."""
+        sent = self._versions
+        return [change for change in changes if change.task.version > sent.get(change.task.id, 0)]
+
+    async def _deliver(self, changes: Sequence[Change], position: Position | None) -> None:
+        """Send changes and take the position behind them, which only the last of their messages has."""
+        *first, last = _portions(changes)
+        for portion in first:
+            await self._say(pb.WatchTasksResponse(changes=portion, resume_token=self._token))
+        if position is not None:
+            self._token = self._tokens.make(position) or self._token
+        if last.tasks:
+            await self._say(pb.WatchTasksResponse(changes=last, resume_token=self._token))
+        elif self.watch.heartbeat_is_due:
+            heartbeat = pb.WatchHeartbeat(server_time=timestamp(datetime.now(UTC)))
+            await self._say(pb.WatchTasksResponse(heartbeat=heartbeat, resume_token=self._token))
+        self.sent_count += len(changes)
+
+    async def _say(self, message: pb.WatchTasksResponse) -> None:
+        await self._send(message)
+        self.watch.spoke()
+
+
+def _covers(position: Position, other: Position) -> bool:
+    """Tell whether everything that had been read at `other` has been read at `position`."""
+    if position.xmax < other.xmax:
+        return False
+    return all(xid >= other.xmax or xid in other.open for xid in position.open)
+
+
+def _portions(changes: Sequence[Change]) -> list[pb.TaskChanges]:
+    """Divide changes into what fits one message each. At least one, which may be empty."""
+    portions = [pb.TaskChanges()]
+    size = 0
+    for change in changes:
+        message = change.message
+        size += message.ByteSize()
+        if size > MESSAGE_BYTES_MAX or len(portions[-1].tasks) >= limits.CHANGES_PER_MESSAGE_MAX:
+            portions.append(pb.TaskChanges())
+            size = message.ByteSize()
+        portions[-1].tasks.append(message)
+    return portions

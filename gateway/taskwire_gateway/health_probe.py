@@ -1,0 +1,34 @@
+"""Whether the gateway can do its work: it can when Postgres answers. Without NATS tasks start later, but they start."""
+
+import asyncio
+
+from taskwire_gateway.health import Health
+from taskwire_shared.domain.errors import BackendUnavailable
+from taskwire_shared.store.database import Database
+from taskwire_shared.store.health import probe
+from taskwire_shared.telemetry import logs
+from taskwire_shared.telemetry.events import Event
+
+PROBE_SECONDS = 2.0
+ANSWER_SECONDS = 3.0
+
+_log = logs.get(__name__)
+
+
+async def probe_health(db: Database, health: Health) -> None:
+    """Ask Postgres and set the health of the whole, until cancelled."""
+    while True:
+        serving = await _answers(db)
+        if serving is not health.is_serving:
+            _log.warning(Event.HEALTH_CHANGED, serving=serving)
+        health.set_whole(serving=serving)
+        await asyncio.sleep(PROBE_SECONDS)
+
+
+async def _answers(db: Database) -> bool:
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            await probe(db)
+    except (BackendUnavailable, TimeoutError):
+        return False
+    return True

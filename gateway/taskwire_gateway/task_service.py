@@ -1,0 +1,167 @@
+"""`TaskService`: for each method, validate, convert, act, convert."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from taskwire.v1 import task_pb2
+from taskwire.v1 import task_service_pb2 as pb
+from taskwire_gateway import validation
+from taskwire_gateway.admission import Admission
+from taskwire_gateway.convert import (
+    created_message,
+    new_task,
+    repeated_task,
+    selector_value,
+    task_message,
+    timestamp,
+)
+from taskwire_gateway.creator import Creator, Receipt
+from taskwire_gateway.page_token import TaskPageTokens
+from taskwire_gateway.responses import fit_batch
+from taskwire_gateway.seal import Seal
+from taskwire_shared.bus.bells import Bell
+from taskwire_shared.bus.notices import CancelNotices
+from taskwire_shared.domain import limits
+from taskwire_shared.domain.errors import TaskAlreadyFinished, TaskConflict, TaskNotFound, TaskNotRetryable
+from taskwire_shared.domain.ids import id_time, new_id
+from taskwire_shared.domain.outcome import Fence
+from taskwire_shared.domain.task import NewTask, TaskState
+from taskwire_shared.store import cancels, lists, reads
+from taskwire_shared.store.database import Database
+
+_REPEATABLE = frozenset({TaskState.FAILED, TaskState.CANCELLED})
+_UNCANCELLABLE = frozenset({TaskState.SUCCEEDED, TaskState.FAILED})
+
+
+class TaskService:
+    """The unary methods. The watches are in `task_watch` and `feed_watch`."""
+
+    def __init__(
+        self,
+        db: Database,
+        creator: Creator,
+        admission: Admission,
+        seal: Seal,
+        notices: CancelNotices,
+        bell: Bell,
+    ) -> None:
+        self._db = db
+        self._creator = creator
+        self._admission = admission
+        self._seal = seal
+        self._notices = notices
+        self._bell = bell
+
+    async def create_task(self, tenant: str, request: pb.CreateTaskRequest) -> pb.CreateTaskResponse:
+        """Store one task."""
+        validation.check_create(request)
+        return await self._create_one(new_task(tenant, request), named=_is_named(request))
+
+    async def batch_create_tasks(self, tenant: str, request: pb.BatchCreateTasksRequest) -> pb.BatchCreateTasksResponse:
+        """Store many tasks, all or none."""
+        validation.check_batch(request)
+        tasks = [new_task(tenant, item) for item in request.requests]
+        await self._admission.admit(tasks)
+        receipt = await self._creator.create(tasks)
+        create_time = _create_time(receipt)
+        responses = [
+            _created(receipt, index, tasks, create_time, named=_is_named(item))
+            for index, item in enumerate(request.requests)
+        ]
+        return fit_batch(pb.BatchCreateTasksResponse(responses=responses))
+
+    async def get_task(self, tenant: str, request: pb.GetTaskRequest) -> pb.GetTaskResponse:
+        """Return one task."""
+        validation.check_get(request)
+        full = request.view != task_pb2.TASK_VIEW_BASIC
+        task = await reads.get_task(self._db, tenant, UUID(request.task_id), full=full)
+        if task is None:
+            raise TaskNotFound(request.task_id)
+        reason = await reads.wait_reason(self._db, task)
+        return pb.GetTaskResponse(task=task_message(task, full=full, wait_reason=reason))
+
+    async def list_tasks(self, tenant: str, request: pb.ListTasksRequest) -> pb.ListTasksResponse:
+        """Return a page of tasks."""
+        validation.check_list(request)
+        selector = selector_value(request.selector)
+        view = request.view or task_pb2.TASK_VIEW_BASIC
+        tokens = TaskPageTokens(self._seal, tenant, selector, view)
+        full = view == task_pb2.TASK_VIEW_FULL
+        page = await lists.list_tasks(
+            self._db,
+            tenant,
+            selector,
+            before=tokens.open(request.page_token),
+            limit=min(request.page_size, limits.PAGE_SIZE_MAX) or limits.PAGE_SIZE_DEFAULT,
+            full=full,
+        )
+        return pb.ListTasksResponse(
+            tasks=[task_message(task, full=full) for task in page.tasks],
+            next_page_token="" if page.next_before is None else tokens.make(page.next_before),
+        )
+
+    async def cancel_task(self, tenant: str, request: pb.CancelTaskRequest) -> pb.CancelTaskResponse:
+        """Ask for a task to be stopped."""
+        validation.check_cancel(request)
+        cancelled = await cancels.cancel(self._db, tenant, UUID(request.task_id), request.reason)
+        if cancelled is None:
+            raise TaskNotFound(request.task_id)
+        task = cancelled.task
+        if task.state in _UNCANCELLABLE:
+            raise TaskAlreadyFinished(request.task_id, task.state)
+        if cancelled.changed:
+            self._bell.strike()
+        if task.state is TaskState.RUNNING and task.processor is not None:
+            self._notices.send(task.processor, Fence(task.id, task.attempt))
+        return pb.CancelTaskResponse(task=task_message(task))
+
+    async def retry_task(self, tenant: str, request: pb.RetryTaskRequest) -> pb.RetryTaskResponse:
+        """Make a task like one that failed or was cancelled."""
+        validation.check_retry(request)
+        old = await reads.get_task(self._db, tenant, UUID(request.task_id), full=True)
+        if old is None:
+            raise TaskNotFound(request.task_id)
+        if old.state not in _REPEATABLE:
+            raise TaskNotRetryable(request.task_id, old.state)
+        identifier = UUID(request.new_task_id) if request.new_task_id else new_id()
+        task = repeated_task(old, identifier, id_time(identifier))
+        response = await self._create_one(task, named=bool(request.new_task_id))
+        return pb.RetryTaskResponse(task=response.task)
+
+    async def _create_one(self, task: NewTask, *, named: bool) -> pb.CreateTaskResponse:
+        tasks = (task,)
+        await self._admission.admit(tasks)
+        try:
+            receipt = await self._creator.create(tasks)
+        except TaskConflict as conflict:
+            # An index is for batches only.
+            raise TaskConflict(conflict.task_id) from None
+        return _created(receipt, 0, tasks, _create_time(receipt), named=named)
+
+
+def _is_named(request: pb.CreateTaskRequest) -> bool:
+    return bool(request.task_id or request.idempotency_key)
+
+
+def _create_time(receipt: Receipt) -> Timestamp:
+    return Timestamp() if receipt.created_at is None else timestamp(receipt.created_at)
+
+
+def _created(
+    receipt: Receipt,
+    index: int,
+    tasks: Sequence[NewTask],
+    create_time: Timestamp,
+    *,
+    named: bool,
+) -> pb.CreateTaskResponse:
+    """Describe what became of one item. A task without a name is new, even where its creation had to be repeated."""
+    original = receipt.repeats.get(index, index)
+    known = receipt.known.get(original)
+    if known is not None:
+        return pb.CreateTaskResponse(task=task_message(known), deduplicated=named)
+    assert receipt.created_at is not None, "what is not known is new"
+    message = created_message(tasks[original], receipt.created_at, create_time)
+    return pb.CreateTaskResponse(task=message, deduplicated=original != index)
