@@ -36,6 +36,10 @@ stop: .venv/.embedded ## Stop what `make start` has started
 migrate: .venv/.embedded ## Bring the database at TASKWIRE_DATABASE_URL up to date
 	@$(BIN)/taskwire migrate
 
+.PHONY: migration
+migration: .venv/.dev ## Draft a migration from the tables in the code: make migration NAME="Give a queue a colour"
+	@$(BIN)/python migrations/draft.py "$(or $(NAME),$(error NAME says what the migration does))"
+
 .PHONY: test
 test: .venv/.dev ## Run the tests (a Postgres and a NATS are started for them)
 	@$(BIN)/python -m pytest

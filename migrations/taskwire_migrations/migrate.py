@@ -50,7 +50,7 @@ async def upgrade(database_url: str, revision: str = "head") -> None:
         BackendUnavailable: The server does not answer.
         sqlalchemy.exc.DBAPIError: A step failed and was taken back, or another migration took too long.
     """
-    await _run(database_url, lambda connection: command.upgrade(_config(connection), revision))
+    await locked(database_url, lambda connection: command.upgrade(alembic_config(connection), revision))
     if revision == "head":
         async with Database.open(database_url, pool_size=1, name="taskwire migrate") as db:
             await ensure_partitions(db)
@@ -58,21 +58,23 @@ async def upgrade(database_url: str, revision: str = "head") -> None:
 
 async def downgrade(database_url: str, revision: str = "base") -> None:
     """Take the database back to `revision`. What later revisions brought is dropped, tasks included."""
-    await _run(database_url, lambda connection: command.downgrade(_config(connection), revision))
+    await locked(database_url, lambda connection: command.downgrade(alembic_config(connection), revision))
 
 
 async def status(database_url: str) -> Status:
     """Return the revision of the database and the one that this release needs."""
 
     def read(connection: Connection) -> Status:
-        newest = ScriptDirectory.from_config(_config(connection)).get_current_head()
+        newest = ScriptDirectory.from_config(alembic_config(connection)).get_current_head()
         current = MigrationContext.configure(connection).get_current_revision()
         return Status(current=current, newest=newest or "")
 
-    return await _run(database_url, read)
+    return await locked(database_url, read)
 
 
-async def _run(database_url: str, step: Callable[[Connection], T]) -> T:
+async def locked(database_url: str, step: Callable[[Connection], T]) -> T:
+    """Run `step` on a connection of its own while nobody else migrates the database, commit, and return its result."""
+
     async def connect() -> asyncpg.Connection:
         return await asyncpg.connect(database_url, server_settings={"application_name": "taskwire migrate"})
 
@@ -91,7 +93,8 @@ async def _run(database_url: str, step: Callable[[Connection], T]) -> T:
         await asyncio.shield(engine.dispose())
 
 
-def _config(connection: Connection) -> Config:
+def alembic_config(connection: Connection) -> Config:
+    """Tell Alembic where the steps are and which connection to use."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
     config.attributes["connection"] = connection
