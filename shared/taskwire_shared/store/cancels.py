@@ -6,27 +6,22 @@ from msgspec import Struct
 
 from taskwire_shared.domain.task import Task
 from taskwire_shared.store.database import Database
-from taskwire_shared.store.history import CHANGED_COLUMNS, NOTE_CHANGES
+from taskwire_shared.store.history import CHANGED_COLUMNS, NOTE_CHANGES, NOW
 from taskwire_shared.store.rows import BASIC_COLUMNS, columns, storable, to_task
 
 _MORE_COLUMNS = columns(tuple(name for name in BASIC_COLUMNS if f"t.{name}" not in CHANGED_COLUMNS.split(", ")))
 
 CANCEL = f"""
-WITH held AS (
-    SELECT t.id FROM tasks t
-    WHERE t.id = $1 AND t.tenant = $2 AND t.state <= 3 AND t.cancel_requested_at IS NULL
-    FOR UPDATE
-), changed AS (
+WITH changed AS (
     UPDATE tasks t SET
         state = CASE t.state WHEN 3 THEN 3 ELSE 6 END,
         version = t.version + 1,
-        updated_at = held.now,
-        cancel_requested_at = held.now,
+        updated_at = {NOW},
+        cancel_requested_at = {NOW},
         cancel_reason = $3,
-        finished_at = CASE t.state WHEN 3 THEN NULL ELSE held.now END,
+        finished_at = CASE t.state WHEN 3 THEN NULL ELSE {NOW} END,
         due_at = CASE t.state WHEN 3 THEN t.due_at END
-    FROM (SELECT id, clock_timestamp() AS now FROM held) AS held
-    WHERE t.id = held.id
+    WHERE t.id = $1 AND t.tenant = $2 AND t.state <= 3 AND t.cancel_requested_at IS NULL
     RETURNING {CHANGED_COLUMNS}, {_MORE_COLUMNS}
 ), noted AS ({NOTE_CHANGES})
 SELECT * FROM changed

@@ -6,7 +6,7 @@ from uuid import UUID
 from taskwire_shared.domain import defaults
 from taskwire_shared.domain.task import ClaimedTask
 from taskwire_shared.store.database import Database
-from taskwire_shared.store.history import CHANGED_COLUMNS, NOTE_CHANGES
+from taskwire_shared.store.history import CHANGED_COLUMNS, NOTE_CHANGES, NOW, STATE
 from taskwire_shared.store.rows import CLAIMED_COLUMNS, columns, to_claimed_task
 
 DUE_SLACK_SECONDS = defaults.CANCEL_GRACE_SECONDS + 5.0
@@ -14,8 +14,7 @@ DUE_SLACK_SECONDS = defaults.CANCEL_GRACE_SECONDS + 5.0
 
 # `now()` is when this statement began: stable, so that it can be part of an index condition.
 _CLAIMABLE = """
-t.state = 2
-AND (t.expire_at IS NULL OR t.expire_at > now())
+(t.expire_at IS NULL OR t.expire_at > now())
 AND (t.tenant, t.queue) NOT IN (SELECT q.tenant, q.name FROM queues q WHERE q.paused)
 AND EXISTS (SELECT FROM processors p WHERE p.id = $1 AND p.lease_until > clock_timestamp())
 """
@@ -24,10 +23,10 @@ _START = f"""
 changed AS (
     UPDATE tasks t SET
         state = 3, version = t.version + 1, attempt = t.attempt + 1, processor = $1,
-        started_at = held.now, updated_at = held.now,
-        due_at = held.now + (t.attempt_timeout_ms * 0.001 + {DUE_SLACK_SECONDS}) * interval '1 second',
+        started_at = {NOW}, updated_at = {NOW},
+        due_at = {NOW} + (t.attempt_timeout_ms * 0.001 + {DUE_SLACK_SECONDS}) * interval '1 second',
         progress_fraction = NULL, progress_message = NULL, progress_at = NULL
-    FROM (SELECT id, clock_timestamp() AS now FROM held) AS held
+    FROM held
     WHERE t.id = held.id
     RETURNING {CHANGED_COLUMNS}, t.queue, t.type, t.input, t.input_is_text, t.input_content_type, t.max_attempts,
         t.attempt_timeout_ms, t.initial_backoff_ms, t.max_backoff_ms, t.created_at, t.expire_at
@@ -38,7 +37,7 @@ SELECT {columns(CLAIMED_COLUMNS, "changed")} FROM changed
 CLAIM_RUNG = f"""
 WITH held AS (
     SELECT t.id FROM tasks t
-    WHERE t.id = ANY ($2::uuid[]) AND t.type = ANY ($3::text[]) AND {_CLAIMABLE}
+    WHERE t.id = ANY ($2::uuid[]) AND {STATE} = 2 AND t.type = ANY ($3::text[]) AND {_CLAIMABLE}
     ORDER BY t.id LIMIT $4
     FOR UPDATE OF t SKIP LOCKED
 ), {_START}
@@ -52,7 +51,7 @@ WITH held AS (
     FROM unnest($2::text[]) AS queue(name), unnest($3::text[]) AS type(name),
     LATERAL (
         SELECT t.id, t.priority FROM tasks t
-        WHERE t.queue = queue.name AND t.type = type.name AND {_CLAIMABLE}
+        WHERE t.state = 2 AND t.queue = queue.name AND t.type = type.name AND {_CLAIMABLE}
         ORDER BY t.priority DESC, t.id LIMIT $4
         FOR UPDATE OF t SKIP LOCKED
     ) AS first

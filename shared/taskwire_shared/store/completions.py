@@ -8,57 +8,46 @@ from msgspec import Struct, structs
 from taskwire_shared.domain.outcome import Failed, Fence, HandedBack, RunnerLost, Stopped, Succeeded
 from taskwire_shared.domain.task import Failure, TaskState
 from taskwire_shared.store.database import Database
-from taskwire_shared.store.history import CHANGED_COLUMNS, NOTE_CHANGES
+from taskwire_shared.store.history import CHANGED_COLUMNS, NOTE_CHANGES, NOW, STATE, few
 from taskwire_shared.store.rows import RUNNER_DIED, RUNNER_KEY, failure_document, storable
 from taskwire_shared.store.verdicts import CARRY_OUT, HELD_COLUMNS, Wish
 
 Unsuccessful = Failed | Stopped | HandedBack | RunnerLost
 
-_STILL_HELD = "t.state = 3 AND t.processor = $1 AND t.attempt = o.attempt"
+_STILL_HELD = f"{STATE} = 3 AND t.processor = $1 AND t.attempt = o.attempt AND {few('o')}"
 
+# Rows are changed, and so locked, in the order that they are given in. Locking them first, in a CTE of its own, cost 3
+# of 19 us a task.
 SUCCEED = f"""
-WITH o AS (
-    SELECT * FROM unnest($2::uuid[], $3::integer[], $4::bytea[], $5::boolean[], $6::text[])
-        AS o(id, attempt, output, is_text, content_type)
-), held AS (
-    SELECT t.id, o.output, o.is_text, o.content_type FROM o JOIN tasks t ON t.id = o.id
-    WHERE {_STILL_HELD}
-    ORDER BY t.id FOR UPDATE OF t
-), changed AS (
+WITH changed AS (
     UPDATE tasks t SET
-        state = 4, version = t.version + 1, updated_at = held.now, finished_at = held.now, due_at = NULL,
-        output = held.output, output_is_text = held.is_text, output_content_type = held.content_type
-    FROM (SELECT *, clock_timestamp() AS now FROM held) AS held
-    WHERE t.id = held.id
+        state = 4, version = t.version + 1, updated_at = {NOW}, finished_at = {NOW}, due_at = NULL,
+        output = o.output, output_is_text = o.is_text, output_content_type = o.content_type
+    FROM unnest($2::uuid[], $3::integer[], $4::bytea[], $5::boolean[], $6::text[])
+        WITH ORDINALITY AS o(id, attempt, output, is_text, content_type, n)
+    WHERE t.id = o.id AND {_STILL_HELD}
     RETURNING {CHANGED_COLUMNS}
 )
-{NOTE_CHANGES} RETURNING task_id, attempt
+{NOTE_CHANGES}
 """
 
 SETTLE = f"""
-WITH o AS (
-    SELECT * FROM unnest($2::uuid[], $3::integer[], $4::smallint[], $5::text[], $6::text[], $7::double precision[])
-        AS o(id, attempt, wish, failure, final_failure, retry_in)
-), held AS (
+WITH held AS (
     SELECT {HELD_COLUMNS}, o.wish, o.failure::jsonb AS failure, o.final_failure::jsonb AS final_failure, o.retry_in
-    FROM o JOIN tasks t ON t.id = o.id
+    FROM unnest($2::uuid[], $3::integer[], $4::smallint[], $5::text[], $6::text[], $7::double precision[])
+        WITH ORDINALITY AS o(id, attempt, wish, failure, final_failure, retry_in, n)
+    JOIN tasks t ON t.id = o.id
     WHERE {_STILL_HELD}
     ORDER BY t.id FOR UPDATE OF t
 ), {CARRY_OUT}
 """
 
 REPORT_PROGRESS = f"""
-WITH o AS (
-    SELECT * FROM unnest($2::uuid[], $3::integer[], $4::double precision[], $5::text[])
-        AS o(id, attempt, fraction, message)
-), held AS (
-    SELECT t.id, o.fraction, o.message FROM o JOIN tasks t ON t.id = o.id
-    WHERE {_STILL_HELD}
-    ORDER BY t.id FOR UPDATE OF t
-)
 UPDATE tasks t SET
-    progress_fraction = held.fraction, progress_message = held.message, progress_at = clock_timestamp()
-FROM held WHERE t.id = held.id
+    progress_fraction = o.fraction, progress_message = o.message, progress_at = statement_timestamp()
+FROM unnest($2::uuid[], $3::integer[], $4::double precision[], $5::text[])
+    WITH ORDINALITY AS o(id, attempt, fraction, message, n)
+WHERE t.id = o.id AND {_STILL_HELD}
 """
 
 # The event that ended an attempt carries its number; the claim itself is the RUNNING one.
@@ -98,16 +87,21 @@ async def succeed(db: Database, processor: UUID, done: Sequence[Succeeded]) -> f
     """
     done = sorted(done, key=_id_of)
     outputs = [outcome.output for outcome in done]
-    rows = await db.fetch(
+    fences = [outcome.fence for outcome in done]
+    tag = await db.execute(
         SUCCEED,
         processor,
-        [outcome.fence.task_id for outcome in done],
-        [outcome.fence.attempt for outcome in done],
+        [fence.task_id for fence in fences],
+        [fence.attempt for fence in fences],
         [None if output is None else output.data for output in outputs],
         [None if output is None else output.is_text for output in outputs],
         [None if output is None else output.content_type or None for output in outputs],
     )
-    return frozenset(Fence(row["task_id"], row["attempt"]) for row in rows)
+    if int(tag.rpartition(" ")[2]) == len(fences):
+        return frozenset(fences)
+    # Rare, so that asking again is cheaper than having every row sent back every time.
+    states = await ended(db, processor, fences)
+    return frozenset(fence for fence in fences if states.get(fence) is TaskState.SUCCEEDED)
 
 
 async def settle(db: Database, processor: UUID, outcomes: Sequence[Unsuccessful]) -> list[Settled]:

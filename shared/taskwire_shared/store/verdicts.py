@@ -8,7 +8,7 @@ from enum import IntEnum
 
 from taskwire_shared.domain import defaults, limits
 from taskwire_shared.domain.outcome import ATTEMPTS_EXHAUSTED, EXPIRED
-from taskwire_shared.store.history import CHANGED_COLUMNS, NOTE_CHANGES
+from taskwire_shared.store.history import CHANGED_COLUMNS, NOTE_CHANGES, NOW
 
 
 class Wish(IntEnum):
@@ -27,7 +27,9 @@ class Wish(IntEnum):
     """The attempt counts."""
 
 
-HELD_COLUMNS = "t.id, t.cancel_requested_at, t.attempt - t.excused AS attempts, t.max_attempts, t.expire_at"
+HELD_COLUMNS = (
+    f"t.id, {NOW} AS now, t.cancel_requested_at, t.attempt - t.excused AS attempts, t.max_attempts, t.expire_at"
+)
 """What `held` selects, followed by wish, failure (jsonb), final_failure (jsonb) and retry_in (seconds)."""
 
 _EXPIRED = f"""jsonb_build_object(
@@ -45,8 +47,7 @@ _EXHAUSTED = f"""jsonb_build_object(
 
 CARRY_OUT = f"""
 judged AS (
-    SELECT held.*, clock_timestamp() AS now,
-        attempts >= coalesce(max_attempts, {defaults.MAX_ATTEMPTS}) AS exhausted
+    SELECT held.*, attempts >= coalesce(max_attempts, {defaults.MAX_ATTEMPTS}) AS exhausted
     FROM held
 ), verdict AS (
     SELECT *, now + retry_in * interval '1 second' AS retry_at,
