@@ -40,11 +40,11 @@ class Attempt:
         self,
         *,
         task_id: str,
-        type: str,  # noqa: A002  The name that the API has for it.
+        type: str,
         attempt: int = 1,
         attempt_count: int = 1,
         queue: str = "default",
-        input: Payload | None = None,  # noqa: A002  The name that the API has for it.
+        input: Payload | None = None,
         created_at: datetime | None = None,
         started_at: datetime | None = None,
         report: Reporter | None = None,

@@ -70,8 +70,8 @@ class Client:
 
     async def create(
         self,
-        type: str,  # noqa: A002  The name that the API has for it.
-        input: Any = None,  # noqa: A002  The name that the API has for it.
+        type: str,
+        input: Any = None,
         *,
         queue: str | None = None,
         priority: TaskPriority | None = None,

@@ -40,7 +40,7 @@ class Mode(StrEnum):
 class Handler(Generic[P, R]):
     """A function that executes the tasks of one type. Calling it calls the function."""
 
-    def __init__(self, function: Callable[P, R], *, type: str, process: bool = False) -> None:  # noqa: A002
+    def __init__(self, function: Callable[P, R], *, type: str, process: bool = False) -> None:
         if not 1 <= len(type) <= TYPE_CHARS_MAX or "\0" in type:
             raise HandlersError(f"the type of a handler has 1 to {TYPE_CHARS_MAX} characters, not {type!r}")
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
@@ -83,7 +83,7 @@ class Handler(Generic[P, R]):
         return functools.partial(self.function, **self._binding.arguments(attempt))
 
 
-def handler(type: str, *, process: bool = False) -> Callable[[Callable[P, R]], Handler[P, R]]:  # noqa: A002
+def handler(type: str, *, process: bool = False) -> Callable[[Callable[P, R]], Handler[P, R]]:
     """Make a function the handler of tasks of `type`.
 
     A coroutine function runs on the loop of a runner, another one in a thread, and with `process` either runs in a

@@ -44,8 +44,13 @@ def _python_files() -> list[Path]:
     return sorted(path for path in paths if path.exists() and not path.is_relative_to(GENERATED))
 
 
+def _is_in_package(path: Path) -> bool:
+    return path.relative_to(REPOSITORY).parts[1].startswith("taskwire")
+
+
 FILES = _python_files()
-MODULES = [path for path in FILES if path.relative_to(REPOSITORY).parts[0] in COMPONENTS]
+# A component's folder may also hold a script beside its package.
+MODULES = [path for path in FILES if path.parts[len(REPOSITORY.parts)] in COMPONENTS and _is_in_package(path)]
 
 
 def _name(path: Path) -> str:
