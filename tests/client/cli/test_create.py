@@ -1,0 +1,62 @@
+"""`taskwire create`."""
+
+import io
+from argparse import ArgumentTypeError
+from datetime import UTC, datetime
+
+import pytest
+
+from taskwire.cli.create import moment
+from taskwire.v1 import task_pb2
+from taskwire.v1 import task_service_pb2 as tasks_pb
+
+TASK = task_pb2.Task(id="t", type="greet", state=task_pb2.TASK_STATE_PENDING, version=1)
+
+
+async def test_every_option_arrives(run, gateway) -> None:
+    gateway.script("CreateTask", tasks_pb.CreateTaskResponse(task=TASK))
+    options = (
+        "--queue q --priority high --delay 60 --expires 2027-01-01T00:00:00Z --max-attempts 2 --timeout 1.5 --key k"
+    )
+
+    ran = await run("create", "greet", '{"name": "Ada"}', *options.split(), "--label", "a=b=c", "--label", "d=")
+
+    assert (ran.code, ran.json_lines()) == (
+        0,
+        [{"id": "t", "type": "greet", "state": "TASK_STATE_PENDING", "version": "1"}],
+    )
+    (request,) = gateway.requests
+    task = request.task
+    assert (task.type, task.queue, task.input.text) == ("greet", "q", '{"name": "Ada"}')
+    assert (task.priority, task.retry_policy.max_attempts, request.idempotency_key) == (3, 2, "k")
+    assert task.expire_time.ToDatetime(UTC) == datetime(2027, 1, 1, tzinfo=UTC)
+    assert dict(task.labels) == {"a": "b=c", "d": ""}
+    assert task.HasField("schedule_time")
+
+
+async def test_input_from_standard_input(run, gateway, monkeypatch) -> None:
+    gateway.script("CreateTask", tasks_pb.CreateTaskResponse(task=TASK))
+    monkeypatch.setattr("sys.stdin", io.StringIO("from a pipe"))
+
+    await run("create", "greet", "-")
+
+    assert gateway.requests[0].task.input.text == "from a pipe"
+
+
+async def test_watch_follows_to_the_end(run, gateway) -> None:
+    gateway.script("CreateTask", tasks_pb.CreateTaskResponse(task=TASK))
+    final = task_pb2.Task(id="t", version=2, done=True, state=task_pb2.TASK_STATE_FAILED)
+    gateway.script("WatchTask", [tasks_pb.WatchTaskResponse(task=TASK), tasks_pb.WatchTaskResponse(task=final)])
+
+    ran = await run("create", "greet", "--watch")
+
+    assert ran.code == 3
+    assert [line["version"] for line in ran.json_lines()] == ["1", "2"]
+    assert gateway.requests[1].after_version == 0
+
+
+def test_time_without_a_zone_is_local() -> None:
+    assert moment("2026-01-01T12:00:00").tzinfo is not None
+    assert moment("2026-01-01T12:00:00+02:00") == datetime(2026, 1, 1, 10, tzinfo=UTC)
+    with pytest.raises(ArgumentTypeError, match="is not a time"):
+        moment("tomorrow")
