@@ -76,7 +76,7 @@ class Trial:
 
 def start(
     handler: Handler[..., Any],
-    input: Any = None,  # noqa: A002  The name that the API has for it.
+    input: Any = None,
     *,
     task_id: str | None = None,
     attempt: int = 1,
@@ -98,7 +98,7 @@ def start(
 
 async def run(
     handler: Handler[..., Any],
-    input: Any = None,  # noqa: A002  The name that the API has for it.
+    input: Any = None,
     *,
     task_id: str | None = None,
     attempt: int = 1,
