@@ -32,6 +32,7 @@ from taskwire_shared.bus.bells import Bell, QueueNews
 from taskwire_shared.bus.connection import Bus
 from taskwire_shared.bus.notices import CancelNotices
 from taskwire_shared.bus.rings import Ringer
+from taskwire_shared.domain import defaults
 from taskwire_shared.domain.errors import BackendUnavailable
 from taskwire_shared.settings import Settings, is_loopback
 from taskwire_shared.store.creations import Creations
@@ -42,6 +43,8 @@ from taskwire_shared.telemetry.endpoint import serve_metrics
 from taskwire_shared.telemetry.events import Event
 from taskwire_shared.telemetry.looplag import watch_loop_lag
 from taskwire_shared.telemetry.metrics import GatewayMetrics
+from taskwire_shared.upkeep.partitioner import Partitioner
+from taskwire_shared.upkeep.sweeper import Sweeper
 
 CONNECT_SECONDS = 60.0
 """For the database to answer when a gateway starts; they are often started together."""
@@ -139,6 +142,8 @@ class Gateway:
             ProgressReader(db, dispatcher).run(),
             admission.run(),
             probe_health(db, health),
+            Sweeper(db, ringer, bell, calm_seconds=_calm_seconds(settings)).run(),
+            Partitioner(db, retention_days=settings.retention_days).run(),
             watch_loop_lag(metrics.loop_lag_seconds),
         )
 
@@ -180,6 +185,11 @@ class Gateway:
         self._health.close()
         await server.stop(grace * LAST_CALLS_PART)
         await self._edge.finished(FAREWELL_SECONDS)
+
+
+def _calm_seconds(settings: Settings) -> float:
+    """Return how long Postgres must have answered before a processor is taken for dead: three renewals."""
+    return 3 * min(defaults.RENEWAL_SECONDS, settings.lease_seconds / 10)
 
 
 async def _prepare(settings: Settings) -> None:
