@@ -27,6 +27,8 @@ CLAIM_SECONDS = 5.0
 """For an answer. A claim that is answered later counts as lost; the lease finds what it claimed (see `leaseholder`)."""
 SCAN_SECONDS = 3.0
 """Between two slow claims, with jitter: a task whose ring was lost starts within 10 s."""
+SCAN_AGAIN_SECONDS = 0.02
+"""Where the last slow claim found as much as there was room for."""
 LOOK_SECONDS = 0.25
 """How often to look whether there is room again where nothing tells."""
 PAUSE_SECONDS = 0.5
@@ -69,6 +71,7 @@ class Claimer:
         self._demand = Demand()
         self._loop = asyncio.get_running_loop()
         self._woken = asyncio.Event()
+        self._nudged = asyncio.Event()
         self._closed = asyncio.Event()
         self._is_scanning = False
         self._alone_left_waiting = False
@@ -79,10 +82,14 @@ class Claimer:
         self._backlog.add(ring)
         self._woken.set()
 
+    def scan_soon(self) -> None:
+        """Look for tasks that wait, without waiting for the next look: a new queue has no ear yet."""
+        self._nudged.set()
+
     def close(self) -> None:
         """Claim nothing more; `run` returns when the claims under way are answered."""
-        self._closed.set()
-        self._woken.set()
+        for event in (self._closed, self._woken, self._nudged):
+            event.set()
 
     async def run(self) -> None:
         """Claim until closed."""
@@ -147,24 +154,31 @@ class Claimer:
     # What waits without a ring.
 
     async def _scan_now_and_then(self) -> None:
+        pause = 0.0
         while not self._closed.is_set():
-            await self._wait(self._closed, SCAN_SECONDS * random.uniform(0.7, 1.3))  # noqa: S311 - only jitter
-            found = await self._scan()
+            await self._wait(self._nudged, pause)
+            self._nudged.clear()
+            heard = self._ear.heard
+            found, is_full = await self._scan()
             self._deafness.judge(found)
+            if is_full and self._ear.heard == heard and not self._backlog:
+                # More waits than had room, and no ring brings it.
+                pause = SCAN_AGAIN_SECONDS
+            else:
+                pause = SCAN_SECONDS * random.uniform(0.7, 1.3)  # noqa: S311 - only jitter
 
-    async def _scan(self) -> list[ClaimedTask]:
+    async def _scan(self) -> tuple[list[ClaimedTask], bool]:
+        """Claim what waits, and tell whether there may be more than had room."""
         self._is_scanning = True
         try:
-            room = await self._wait_for_room()
-            if not room:
-                return []
-            shared, alone = self._runners.shared_types, self._runners.alone_types
-            found = await self._claim_waiting(shared, min(room, BATCH_MAX))
-            found += await self._claim_waiting(alone, self._alone_room())
-            return found
+            room = min(await self._wait_for_room(), BATCH_MAX)
+            found = await self._claim_waiting(self._runners.shared_types, room)
+            room_alone = self._alone_room()
+            found_alone = await self._claim_waiting(self._runners.alone_types, room_alone)
         finally:
             self._is_scanning = False
             self._woken.set()
+        return found + found_alone, bool(found and len(found) == room)
 
     async def _claim_waiting(self, types: list[str], room: int) -> list[ClaimedTask]:
         if not types or room <= 0:

@@ -24,7 +24,7 @@ from taskwire_processor.runners import Runners
 from taskwire_processor.slots import Slots
 from taskwire_processor.stopper import Stopper
 from taskwire_processor.verdict import Judge
-from taskwire_shared.bus.bells import Bell
+from taskwire_shared.bus.bells import Bell, QueueNews
 from taskwire_shared.bus.connection import Bus
 from taskwire_shared.bus.ear import Ear
 from taskwire_shared.bus.notices import CancelNotices
@@ -123,7 +123,10 @@ class Tenure:
         ear = Ear(house.bus, self._served_queues)
         deafness = Deafness(house.bus, ear, house.ringer)
         claimer = self._claimer(ear, deafness)
-        notices = CancelNotices(house.bus).listen(self.id, canceller.cancel)
+        listeners = [
+            CancelNotices(house.bus).listen(self.id, canceller.cancel),
+            QueueNews(house.bus).listen(lambda _: claimer.scan_soon()),
+        ]
         async with asyncio.TaskGroup() as group:
             steady = [
                 group.create_task(work)
@@ -136,7 +139,8 @@ class Tenure:
             claimer.close()
             await claiming
             await self._bring_to_an_end(end)
-            notices.close()
+            for listener in listeners:
+                listener.close()
             for task in (*steady, holding):
                 task.cancel()
         if end is not End.LEASE_LOST:
