@@ -320,8 +320,8 @@ def _is_unknown(name: str, settings: type[Settings]) -> bool:
 
 
 def _unknown(name: str, settings: type[Settings]) -> Problem:
-    nearest = difflib.get_close_matches(name, variables(settings).values(), n=1)
-    hint = f"; did you mean {nearest[0]}?" if nearest else ""
+    nearest = difflib.get_close_matches(name.removeprefix(PREFIX).lower(), settings.model_fields, n=1)
+    hint = f"; did you mean {variables(settings)[nearest[0]]}?" if nearest else ""
     return Problem(variable=name, text=f"there is no such setting{hint}")
 
 

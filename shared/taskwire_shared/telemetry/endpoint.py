@@ -37,24 +37,25 @@ async def serve_metrics(listen: str, registry: CollectorRegistry, is_healthy: Ca
         yield ""
         return
     host, port = split_address(listen)
-    async with asyncio.TaskGroup() as connections:
-        open_now: set[asyncio.Task[None]] = set()
+    # No TaskGroup: it would wrap what the caller's block raises in a group.
+    open_now: set[asyncio.Task[None]] = set()
 
-        def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            if len(open_now) >= _CONNECTIONS_MAX:
-                writer.close()
-                return
-            task = connections.create_task(_exchange(reader, writer, registry, is_healthy))
-            open_now.add(task)
-            task.add_done_callback(open_now.discard)
+    def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if len(open_now) >= _CONNECTIONS_MAX:
+            writer.close()
+            return
+        task = asyncio.create_task(_exchange(reader, writer, registry, is_healthy))
+        open_now.add(task)
+        task.add_done_callback(open_now.discard)
 
-        server = await asyncio.start_server(connected, host, port, limit=_HEAD_BYTES_MAX)
-        try:
-            yield _address(server)
-        finally:
-            server.close()
-            for task in open_now:
-                task.cancel()
+    server = await asyncio.start_server(connected, host, port, limit=_HEAD_BYTES_MAX)
+    try:
+        yield _address(server)
+    finally:
+        server.close()
+        for task in open_now:
+            task.cancel()
+        await asyncio.gather(*open_now, return_exceptions=True)
 
 
 def _address(server: asyncio.Server) -> str:

@@ -1,0 +1,44 @@
+"""A process stops when it is told to, and gives the signals back."""
+
+import asyncio
+import os
+import signal
+
+import pytest
+
+from taskwire_shared.lifecycle import run, stop_event_on_signals
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_signal_sets_the_event_and_is_given_back(number) -> None:
+    before = signal.getsignal(number)
+
+    with stop_event_on_signals() as stop:
+        assert not stop.is_set()
+        os.kill(os.getpid(), number)
+        os.kill(os.getpid(), number)
+        async with asyncio.timeout(5):
+            await stop.wait()
+
+    assert signal.getsignal(number) is before
+
+
+def test_run_gives_the_result_and_lets_exceptions_out() -> None:
+    async def answer() -> int:
+        return 42
+
+    async def fail() -> None:
+        raise LookupError("no")
+
+    assert run(answer()) == 42
+    with pytest.raises(LookupError):
+        run(fail())
+
+
+def test_run_uses_uvloop_where_it_is() -> None:
+    uvloop = pytest.importorskip("uvloop")
+
+    async def loop() -> asyncio.AbstractEventLoop:
+        return asyncio.get_running_loop()
+
+    assert isinstance(run(loop()), uvloop.Loop)
