@@ -82,6 +82,7 @@ check-images: .venv/.dev
 .PHONY: check-docs
 check-docs: .venv/.dev
 	@$(BIN)/python docs/generate_api.py --check
+	@$(BIN)/python docs/generate_configuration.py --check
 
 .PHONY: proto
 proto: .venv/.dev ## Generate the stubs and docs/api.md from the protos
@@ -89,8 +90,9 @@ proto: .venv/.dev ## Generate the stubs and docs/api.md from the protos
 	@$(BIN)/python docs/generate_api.py
 
 .PHONY: docs
-docs: .venv/.dev ## Generate docs/api.md from the protos
+docs: .venv/.dev ## Generate docs/api.md and docs/configuration.md
 	@$(BIN)/python docs/generate_api.py
+	@$(BIN)/python docs/generate_configuration.py
 
 .PHONY: build
 build: .venv/.dev ## Build the wheel and the source archive into dist/
