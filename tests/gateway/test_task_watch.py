@@ -41,7 +41,9 @@ async def test_p6_a_watcher_gets_every_version_to_the_end(api, worker):
     rest, _ = await _collect(call)
     assert [version.version for version in rest] == [2, 3, 4, 5, 6]
     assert [version.state for version in rest] == [3, 1, 2, 3, 4]
-    assert rest[-1].done and rest[-1].output.text == "done" and not rest[-1].HasField("input")
+    assert rest[-1].done
+    assert rest[-1].output.text == "done"
+    assert not rest[-1].HasField("input")
     assert rest[1].last_failure.reason == "BROKEN"
     assert (await call.code()).name == "OK"
 
@@ -89,7 +91,8 @@ async def test_heartbeats_keep_coming_and_carry_progress(gateway, worker):
         async with asyncio.timeout(SECONDS):
             assert (await call.read()).task.version == 1
             quiet = await call.read()
-            assert quiet.heartbeat.server_time.seconds and not quiet.heartbeat.HasField("progress")
+            assert quiet.heartbeat.server_time.seconds
+            assert not quiet.heartbeat.HasField("progress")
             (fence,) = await worker.claim(UUID(task.id))
             message = await call.read()
             while not message.HasField("task"):
