@@ -27,6 +27,9 @@ CLAIM_SECONDS = 5.0
 """For an answer. A claim that is answered later counts as lost; the lease finds what it claimed (see `leaseholder`)."""
 SCAN_SECONDS = 3.0
 """Between two slow claims, with jitter: a task whose ring was lost starts within 10 s."""
+SCAN_SECONDS_FIRST = 0.25
+"""After a start and after a queue has come into being, when rings may have gone by before there was an ear for them. It
+doubles with each look."""
 SCAN_AGAIN_SECONDS = 0.02
 """Where the last slow claim found as much as there was room for."""
 LOOK_SECONDS = 0.25
@@ -154,10 +157,12 @@ class Claimer:
     # What waits without a ring.
 
     async def _scan_now_and_then(self) -> None:
-        pause = 0.0
+        pause, patience = 0.0, SCAN_SECONDS_FIRST
         while not self._closed.is_set():
             await self._wait(self._nudged, pause)
-            self._nudged.clear()
+            if self._nudged.is_set():
+                self._nudged.clear()
+                patience = SCAN_SECONDS_FIRST
             heard = self._ear.heard
             found, is_full = await self._scan()
             self._deafness.judge(found)
@@ -165,7 +170,8 @@ class Claimer:
                 # More waits than had room, and no ring brings it.
                 pause = SCAN_AGAIN_SECONDS
             else:
-                pause = SCAN_SECONDS * random.uniform(0.7, 1.3)  # noqa: S311 - only jitter
+                pause = patience * random.uniform(0.7, 1.3)  # noqa: S311 - only jitter
+                patience = min(SCAN_SECONDS, patience * 2)
 
     async def _scan(self) -> tuple[list[ClaimedTask], bool]:
         """Claim what waits, and tell whether there may be more than had room."""
