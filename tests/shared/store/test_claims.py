@@ -1,0 +1,126 @@
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from taskwire_shared.domain.ids import new_id
+from taskwire_shared.domain.task import Payload, RetryPolicy, TaskPriority, TaskState
+from taskwire_shared.store import claims, dues
+
+PENDING, RUNNING = TaskState.PENDING, TaskState.RUNNING
+
+
+async def test_claims_by_id(db, creations, new_task, processor, read, history):
+    task = new_task(retry_policy=RetryPolicy(attempt_timeout_ms=60_000))
+    await creations.create_tasks([task])
+    (claimed,) = await claims.claim_rung(db, processor, [task.id], ["echo"], 10)
+    stored = await read(task.id)
+    assert (claimed.id, claimed.attempt, claimed.attempt_count, claimed.type) == (task.id, 1, 1, "echo")
+    assert (claimed.input, claimed.retry_policy) == (task.input, task.retry_policy)
+    assert (claimed.tenant, claimed.queue, claimed.runs_alone) == ("default", "default", False)
+    assert (stored.state, stored.processor, stored.started_at) == (RUNNING, processor, claimed.started_at)
+    due_at = await db.fetchval("SELECT due_at FROM tasks")
+    assert due_at - claimed.started_at == timedelta(seconds=60 + claims.DUE_SLACK_SECONDS)
+    assert await history(task.id) == [PENDING, RUNNING]
+
+
+async def test_claims_what_fits_and_knows_its_types(db, creations, new_task, processor):
+    tasks = [new_task() for _ in range(5)]
+    other = new_task(type="other")
+    await creations.create_tasks([*tasks, other])
+    ids = [other.id, *(task.id for task in tasks), new_id()]
+    assert len(await claims.claim_rung(db, processor, ids, ["echo"], 3)) == 3
+    assert len(await claims.claim_rung(db, processor, ids, ["echo"], 3)) == 2
+    assert await claims.claim_rung(db, processor, ids, ["echo"], 3) == []
+    assert [claimed.id for claimed in await claims.claim_rung(db, processor, ids, ["echo", "other"], 3)] == [other.id]
+
+
+@pytest.fixture(params=["rung", "waiting"])
+def claim(request, db, processor):
+    async def run(ids, limit=10, processor=processor):
+        if request.param == "rung":
+            return await claims.claim_rung(db, processor, ids, ["echo"], limit)
+        return await claims.claim_waiting(db, processor, None, ["echo"], limit)
+
+    return run
+
+
+async def test_leaves_out_what_must_not_start(db, creations, new_task, claim, new_processor, processor):
+    now = datetime.now(UTC)
+    expired = new_task(expire_at=now - timedelta(seconds=1))
+    later = new_task(schedule_at=now + timedelta(hours=1))
+    paused = new_task(queue="paused")
+    tasks = [expired, later, paused]
+    await creations.create_tasks(tasks)
+    await db.execute("UPDATE queues SET paused = true WHERE name = 'paused'")
+    assert await claim([task.id for task in tasks]) == []
+
+    open_task = new_task()
+    await creations.create_tasks([open_task])
+    ids = [open_task.id]
+    assert await claim(ids, processor=new_id()) == []
+    assert await claim(ids, processor=await new_processor(lease_seconds=0.0)) == []
+    assert [claimed.id for claimed in await claim(ids)] == ids
+
+
+async def test_a_pause_is_of_one_tenant(db, creations, new_task, claim):
+    mine, theirs = new_task(), new_task(tenant="other")
+    await creations.create_tasks([mine, theirs])
+    await db.execute("UPDATE queues SET paused = true WHERE tenant = 'default'")
+    assert [claimed.id for claimed in await claim([mine.id, theirs.id])] == [theirs.id]
+
+
+async def test_a_locked_row_holds_up_nobody(db, creations, new_task, claim):
+    tasks = [new_task(), new_task()]
+    await creations.create_tasks(tasks)
+
+    async def unit(connection):
+        async with connection.transaction():
+            await connection.execute("SELECT FROM tasks WHERE id = $1 FOR UPDATE", tasks[0].id)
+            return await claim([task.id for task in tasks])
+
+    assert [claimed.id for claimed in await db.run(unit)] == [tasks[1].id]
+
+
+async def test_the_most_urgent_and_oldest_come_first(db, creations, new_task, processor):
+    low, normal, high = TaskPriority
+    wanted = [new_task(priority=priority, queue=queue) for priority in (high, normal, low) for queue in ("a", "b")]
+    await creations.create_tasks(wanted)
+    order = []
+    while claimed := await claims.claim_waiting(db, processor, ["a", "b", "absent"], ["echo", "absent"], 1):
+        order += [task.id for task in claimed]
+    assert order == [task.id for task in sorted(wanted, key=lambda task: (-task.priority, task.id))]
+
+
+async def test_waiting_tasks_of_other_queues_and_types_stay(db, creations, new_task, processor):
+    await creations.create_tasks([new_task(queue="a"), new_task(queue="b"), new_task(queue="a", type="other")])
+    claimed = await claims.claim_waiting(db, processor, ["a"], ["echo"], 10)
+    assert [(task.queue, task.type) for task in claimed] == [("a", "echo")]
+    assert await claims.claim_waiting(db, processor, ["absent"], ["echo"], 10) == []
+    assert await claims.claim_waiting(db, processor, [], ["echo"], 10) == []
+
+
+async def test_p4_racing_claimers_claim_each_task_once(db, creations, new_task, new_processor, history):
+    tasks = [new_task() for _ in range(300)]
+    await creations.create_tasks(tasks)
+    ids = [task.id for task in tasks]
+    processors = [await new_processor() for _ in range(4)]
+    batches = await asyncio.gather(
+        *(claims.claim_rung(db, processor, ids[::step], ["echo"], 100) for processor in processors for step in (1, -1)),
+        *(claims.claim_waiting(db, processor, None, ["echo"], 50) for processor in processors),
+    )
+    claimed = [task.id for batch in batches for task in batch]
+    assert len(claimed) == len(set(claimed))
+    while batch := await claims.claim_waiting(db, processors[0], None, ["echo"], 100):
+        claimed += [task.id for task in batch]
+    assert sorted(claimed) == sorted(ids)
+    assert await db.fetchval("SELECT count(*) FROM task_events WHERE state = 3") == len(ids)
+
+
+async def test_progress_of_the_attempt_before_is_gone(db, creations, new_task, processor, read):
+    task = new_task(input=Payload(data=b""))
+    await creations.create_tasks([task])
+    await db.execute("UPDATE tasks SET progress_fraction = 0.5, progress_at = now()")
+    await claims.claim_rung(db, processor, [task.id], ["echo"], 1)
+    assert (await read(task.id)).progress is None
+    assert (await dues.start_due(db, 10)).changed == 0
