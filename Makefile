@@ -83,6 +83,7 @@ check-images: .venv/.dev
 check-docs: .venv/.dev
 	@$(BIN)/python docs/generate_api.py --check
 	@$(BIN)/python docs/generate_configuration.py --check
+	@$(BIN)/python docs/generate_configuration.py --check
 
 .PHONY: proto
 proto: .venv/.dev ## Generate the stubs and docs/api.md from the protos
