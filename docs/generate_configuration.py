@@ -15,12 +15,12 @@ INTRODUCTION = """\
 
 Generated from [settings.py](../shared/taskwire_shared/settings.py) by `make docs`; do not edit.
 
-Every setting is an environment variable, the same for every role: gateway, processor, migrate and dev. A variable that is
-empty counts as not set. What a role does not need, it ignores, so that one environment serves all.
+Every setting is an environment variable, the same for every role: gateway, processor, migrate and dev. A variable that
+is empty counts as not set. What a role does not need, it ignores, so that one environment serves all.
 
 - **A wrong value stops the start**, with every problem in one message: the variable, the value and what is allowed.
-- **So does an unknown variable** that begins with `TASKWIRE_`, with the nearest valid name. Those that Kubernetes adds for
-  each service of a namespace (`TASKWIRE_*_SERVICE_*`, `TASKWIRE_*_PORT*`) are ignored.
+- **So does an unknown variable** that begins with `TASKWIRE_`, with the nearest valid name. Those that Kubernetes adds
+  for each service of a namespace (`TASKWIRE_*_SERVICE_*`, `TASKWIRE_*_PORT*`) are ignored.
 - **Secrets do not appear** in messages or in the log, which shows the effective settings once at the start.
 
 A process that cannot start because of its settings ends with exit code 2.
