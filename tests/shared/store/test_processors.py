@@ -1,0 +1,38 @@
+from taskwire_shared.domain.ids import new_id
+from taskwire_shared.domain.outcome import Succeeded
+from taskwire_shared.store import cancels, completions, processors
+
+
+async def test_a_lease_is_renewed_while_it_is_alive(db, new_processor):
+    alive = await new_processor(lease_seconds=60)
+    before = await db.fetchval("SELECT lease_until FROM processors")
+    assert await processors.renew(db, alive, 90)
+    assert await db.fetchval("SELECT lease_until FROM processors") > before
+
+
+async def test_a_lease_that_has_passed_stays_dead(db, new_processor):
+    dead = await new_processor(lease_seconds=0)
+    assert not await processors.renew(db, dead, 60)
+    assert not await processors.renew(db, new_id(), 60)
+
+
+async def test_holdings_are_what_runs_here(db, claimed, processor, new_processor):
+    running, asked, done = await claimed(), await claimed(), await claimed()
+    await cancels.cancel(db, "default", asked.task_id, "")
+    await completions.succeed(db, processor, [Succeeded(done, None)])
+    holdings = await processors.holdings(db, processor)
+    assert {(held.task_id, held.attempt, held.cancel_requested) for held in holdings.held} == {
+        (running.task_id, 1, False),
+        (asked.task_id, 1, True),
+    }
+    assert all(held.started_at <= holdings.now for held in holdings.held)
+    assert (await processors.holdings(db, await new_processor())).held == []
+
+
+async def test_what_a_processor_serves_is_kept(db):
+    some = processors.Processor(id=new_id(), queues=["a"], types=["x", "y"], concurrency=7, host="h")
+    await processors.register(db, some, 30)
+    row = await db.fetchrow("SELECT queues, types, concurrency, host FROM processors")
+    assert tuple(row) == (["a"], ["x", "y"], 7, "h")
+    await processors.deregister(db, some.id)
+    assert not await processors.renew(db, some.id, 30)

@@ -1,0 +1,75 @@
+import asyncio
+
+from taskwire_shared.domain.ids import new_id
+from taskwire_shared.domain.outcome import ATTEMPTS_EXHAUSTED, WORKER_LOST, Fence, Succeeded
+from taskwire_shared.domain.ready import Ready
+from taskwire_shared.domain.task import RetryPolicy, TaskPriority, TaskState
+from taskwire_shared.store import cancels, claims, completions, processors, reaps
+
+S = TaskState
+
+
+async def kill(db, processor):
+    """End a lease, as time would."""
+    await db.execute("UPDATE processors SET lease_until = clock_timestamp() WHERE id = $1", processor)
+
+
+async def test_p5_the_tasks_of_a_dead_processor_are_taken_back(db, claimed, processor, history, read):
+    fence = await claimed()
+    assert (await reaps.take_back(db, 10)).changed == 0
+    await kill(db, processor)
+    swept = await reaps.take_back(db, 10)
+    assert swept.ready == (Ready(fence.task_id, "default", TaskPriority.NORMAL),)
+    task = await read(fence.task_id)
+    assert (task.last_failure.reason, task.attempt_count) == (WORKER_LOST, 1)
+    assert await history(fence.task_id) == [S.PENDING, S.RUNNING, S.PENDING]
+
+
+async def test_p5_and_of_one_that_has_signed_off(db, claimed, processor):
+    await claimed()
+    await processors.deregister(db, processor)
+    assert (await reaps.take_back(db, 10)).changed == 1
+
+
+async def test_p8_a_task_that_kills_its_processors_fails(db, claimed, processor, history, read):
+    fence = await claimed(retry_policy=RetryPolicy(max_attempts=1))
+    await kill(db, processor)
+    assert await reaps.take_back(db, 10) == reaps.Swept(ready=(), changed=1)
+    task = await read(fence.task_id)
+    assert (task.state, task.failure.reason, task.last_failure.reason) == (S.FAILED, ATTEMPTS_EXHAUSTED, WORKER_LOST)
+
+
+async def test_p7_what_was_to_be_cancelled_is_not_tried_again(db, claimed, processor, history):
+    fence = await claimed()
+    await cancels.cancel(db, "default", fence.task_id, "")
+    await kill(db, processor)
+    assert await reaps.take_back(db, 10) == reaps.Swept(ready=(), changed=1)
+    assert await history(fence.task_id) == [S.PENDING, S.RUNNING, S.RUNNING, S.CANCELLED]
+
+
+async def test_many_sweepers_take_each_task_back_once(db, creations, new_task, processor):
+    tasks = [new_task() for _ in range(100)]
+    await creations.create_tasks(tasks)
+    await claims.claim_rung(db, processor, [task.id for task in tasks], ["echo"], 100)
+    await kill(db, processor)
+    sweeps = await asyncio.gather(*(reaps.take_back(db, 15) for _ in range(12)))
+    assert max(swept.changed for swept in sweeps) <= 15
+    sweeps.append(await reaps.take_back(db, 100))
+    assert sorted(ready.id for swept in sweeps for ready in swept.ready) == sorted(task.id for task in tasks)
+
+
+async def test_a_claim_whose_reply_was_lost_goes_back_excused(db, claimed, processor, read):
+    fence = await claimed()
+    (settled,) = await reaps.hand_back_unknown(db, processor, [fence, Fence(new_id(), 1)])
+    assert (settled.fence, settled.state) == (fence, S.PENDING)
+    assert (await read(fence.task_id)).attempt_count == 0
+
+
+async def test_the_dead_are_buried_when_they_hold_nothing(db, claimed, processor, new_processor):
+    fence, fresh = await claimed(), await new_processor(lease_seconds=0)
+    await db.execute("UPDATE processors SET lease_until = now() - interval '2 hours' WHERE id = $1", processor)
+    await reaps.bury(db)
+    assert await db.fetchval("SELECT count(*) FROM processors") == 2
+    await completions.succeed(db, processor, [Succeeded(fence, None)])
+    await reaps.bury(db)
+    assert [row["id"] for row in await db.fetch("SELECT id FROM processors")] == [fresh]
