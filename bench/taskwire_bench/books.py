@@ -94,6 +94,10 @@ class Books:
             last_finished=tasks["last_finished"],
         )
 
+    async def count(self, *, since: UUID) -> int:
+        """Return how many tasks there are with ids from `since` on."""
+        return int(await self._connection.fetchval("SELECT count(*) FROM tasks WHERE id >= $1", since))
+
     async def outputs(self, *, since: UUID) -> dict[str, bytes]:
         """Return the result of every task by its id."""
         rows = await self._connection.fetch("SELECT id, output FROM tasks WHERE id >= $1 AND state = 4", since)

@@ -69,7 +69,7 @@ TARGETS: Sequence[Target] = (
     _most("latency", "latency.500.event.p50", "500/s: commit to event at the watching client, p50", 8),
     _most("latency", "latency.500.event.p99", "500/s: commit to event at the watching client, p99", 30),
     _least("watchers", "watchers.10000.complete", "10,000 WatchTask streams: share that got every version", 1.0),
-    _most("watchers", "watchers.10000.stream_kib", "memory of the gateway per stream", 32),
+    _most("watchers", "watchers.10000.stream_kib", "10,000 WatchTask streams: memory of the gateway per stream", 32),
     _most("watchers", "feed.catch_up_seconds", "WatchTasks over everything: complete after the last task", 30),
     _least("growth", "growth.10000000.ratio", "throughput with 10 million finished tasks / with none", 0.9),
     _most("steady", "steady.memory_ratio", "10 minutes at half load: greatest growth of memory", 1.05),

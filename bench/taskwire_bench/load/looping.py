@@ -93,7 +93,8 @@ async def _live(connection: Any, batches: Iterator[Batch], spent: Counter[str]) 
             before = time.perf_counter()
             rows = await connection.fetch(statement, *batch.arguments[name])
             spent[name] += time.perf_counter() - before  # type: ignore[assignment]  # Seconds, not a count.
-            if len(rows) != batch.size:
+            # A create answers for all of its tasks with one row; whether they are there is audited afterwards.
+            if name != "create" and len(rows) != batch.size:
                 raise RuntimeError(f"{name} changed {len(rows)} of {batch.size} tasks")
 
 
