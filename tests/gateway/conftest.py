@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any
 
+import asyncpg
 import grpc
 import pytest
 from google.rpc import error_details_pb2 as details_pb2
@@ -22,6 +23,7 @@ from taskwire_shared.domain.errors import Unauthenticated
 from taskwire_shared.domain.ids import new_id
 from taskwire_shared.domain.outcome import Failed, Fence, Succeeded
 from taskwire_shared.domain.task import Failure, Payload
+from taskwire_shared.settings import Settings
 from taskwire_shared.store import claims, completions, processors
 
 START_SECONDS = 20.0
@@ -125,6 +127,30 @@ def gateway(settings: Callable[..., Any]) -> Callable[..., Any]:
 async def api(gateway: Callable[..., Any]) -> AsyncIterator[Api]:
     """A gateway with everything as usual."""
     async with gateway() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+async def shared_database_url(postgres: Any, template_database: str) -> AsyncIterator[str]:
+    """Make one database for all tests that change nothing."""
+    connection = await asyncpg.connect(postgres.url("postgres"))
+    await connection.execute(f"CREATE DATABASE gateway_shared TEMPLATE {template_database}")
+    yield postgres.url("gateway_shared")
+    await connection.execute("DROP DATABASE gateway_shared WITH (FORCE)")
+    await connection.close()
+
+
+@pytest.fixture(scope="session")
+async def shared_api(shared_database_url: str, nats: Any) -> AsyncIterator[Api]:
+    """Run one gateway for all tests that change nothing."""
+    settings = Settings(
+        listen="127.0.0.1:0",
+        database_url=shared_database_url,
+        nats_url=nats.url,
+        nats_prefix="gateway-shared",
+        grace_seconds=2,
+    )
+    async with _run_gateway(settings) as running:
         yield running
 
 
