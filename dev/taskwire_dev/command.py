@@ -55,6 +55,7 @@ def _dev(verbose: bool) -> int:
     settings = Settings.load()
     plan = _plan(settings, DataFolder(Path(settings.data_dir)), Console(sys.stdout), verbose)
     lifecycle.run(_until_stopped(serve(plan)))
+    plan.say("Taskwire has stopped; its data is kept.")
     return 0
 
 

@@ -30,7 +30,6 @@ async def serve(plan: Plan) -> None:
                 await asyncio.Event().wait()
             finally:
                 plan.say("Taskwire stops.")
-    plan.say("Taskwire has stopped; its data is kept.")
 
 
 async def _check(settings: Settings, installation: Installation) -> str:

@@ -156,13 +156,14 @@ async def _watch(run: Run, started: asyncio.Event) -> None:
 
 
 async def _display(board: Board, console: Console, began: float) -> None:
+    shown = -1
     while True:
         try:
             await asyncio.sleep(_DRAW_SECONDS if console.is_terminal else _LINE_SECONDS)
         finally:
             # Also when told to end: the last picture is the one that stays.
-            seconds = monotonic() - began
             if console.is_terminal:
-                console.draw(board.table(seconds))
-            else:
-                console.say(board.line(seconds))
+                console.draw(board.table(monotonic() - began))
+            elif board.changes != shown:
+                console.say(board.line(monotonic() - began))
+            shown = board.changes
