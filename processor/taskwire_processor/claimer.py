@@ -120,7 +120,9 @@ class Claimer:
     def _ask_for_more(self) -> None:
         if not self._closed.is_set():
             now = self._loop.time()
-            self._ear.wanted(self._demand.ids(free=self._room(), waiting=len(self._backlog), now=now))
+            ids = self._demand.ids(free=self._room(), waiting=len(self._backlog), now=now)
+            self._ear.wanted(ids)
+            self._deafness.asked_for(ids)
 
     async def _claim_rung(self, room: int) -> None:
         pick = self._backlog.take(room)

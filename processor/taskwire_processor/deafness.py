@@ -35,12 +35,20 @@ class Deafness:
         self._ear = ear
         self._ringer = ringer
         self._heard = 0
+        self._listened = True
         self._rounds = 0
         self._rebuilds = 0
+
+    def asked_for(self, ids: int) -> None:
+        """Take note of how many ids the ear was asked for. Who asks for none hears none, which proves nothing."""
+        self._listened = self._listened and ids > 0
 
     def judge(self, found: Sequence[ClaimedTask]) -> None:
         """Take note of what a slow claim has found."""
         heard, self._heard = self._heard, self._ear.heard
+        listened, self._listened = self._listened, True
+        if not listened:
+            return
         if self._ear.heard != heard or not self._bus.is_connected:
             # Hearing, or known to be cut off: the connection mends itself.
             self._rounds = self._rebuilds = 0
