@@ -8,8 +8,9 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SETS = ("build", "dev", "embedded", "server")
+# A name, perhaps with extras, its version, perhaps a marker, and at least one hash.
 PIN = re.compile(
-    r"^([a-z0-9][a-z0-9._-]*)(?:\[[^]]*])?==(\S+)((?: ;.*)?) \\\n((?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)",
+    r"^([a-z0-9][a-z0-9._-]*)(?:\[[^]]*])?==(\S+)(?: ;.*)? \\\n(?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+",
     re.MULTILINE,
 )
 

@@ -90,18 +90,36 @@ def test_module_is_named_and_described(path: Path) -> None:
     assert ast.get_docstring(ast.parse(path.read_text())), "a module begins with what it is"
 
 
-def _is_tested(path: Path) -> bool:
+def _has_own_test(path: Path) -> bool:
     component, _package, *folders, _file = path.relative_to(REPOSITORY).parts
-    stem = path.stem.strip("_") if path.stem != "__main__" else path.parent.name
-    return (REPOSITORY / "tests" / component / Path(*folders) / f"test_{stem}.py").exists()
+    return (REPOSITORY / "tests" / component / Path(*folders) / f"test_{path.stem}.py").exists()
+
+
+def _imported_by_tests() -> set[str]:
+    """Return the names of modules, and of what is in them, that the tests of the components import."""
+    names = set()
+    for path in FILES:
+        folder = path.relative_to(REPOSITORY).parts[:2]
+        if folder[0] == "tests" and folder[1] in COMPONENTS:
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.ImportFrom) and node.module:
+                    names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+def _module(path: Path) -> str:
+    return ".".join(path.relative_to(REPOSITORY).with_suffix("").parts[1:])
 
 
 def test_every_module_has_its_test() -> None:
+    """A file of its own, or for a part of a larger mechanism a test of its component that takes it by itself."""
+    imported = _imported_by_tests()
     untested = {
         _name(path)
         for path in MODULES
         # A package's own module says what the package is; migrations are run as a whole.
-        if path.stem != "__init__" and path.parent.name != "versions" and not _is_tested(path)
+        if path.stem != "__init__" and path.parent.name != "versions"
+        if not _has_own_test(path) and _module(path) not in imported
     }
 
     assert untested - NO_OWN_TEST.keys() == set(), "write tests/<component>/<folders>/test_<module>.py"
