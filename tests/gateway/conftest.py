@@ -131,27 +131,27 @@ async def api(gateway: Callable[..., Any]) -> AsyncIterator[Api]:
 
 
 @pytest.fixture(scope="session")
-async def shared_database_url(postgres: Any, template_database: str) -> AsyncIterator[str]:
-    """Make one database for all tests that change nothing."""
-    connection = await asyncpg.connect(postgres.url("postgres"))
-    await connection.execute(f"CREATE DATABASE gateway_shared TEMPLATE {template_database}")
-    yield postgres.url("gateway_shared")
-    await connection.execute("DROP DATABASE gateway_shared WITH (FORCE)")
-    await connection.close()
+def shared_gateway(postgres: Any, template_database: str, nats: Any) -> Callable[[str], Any]:
+    """Give a function that runs a gateway with a database of its own, for fixtures that many tests share."""
 
+    @asynccontextmanager
+    async def run(name: str) -> AsyncIterator[tuple[Api, str]]:
+        admin = await asyncpg.connect(postgres.url("postgres"))
+        await admin.execute(f"CREATE DATABASE gateway_{name} TEMPLATE {template_database}")
+        url = postgres.url(f"gateway_{name}")
+        settings = Settings(
+            listen="127.0.0.1:0",
+            database_url=url,
+            nats_url=nats.url,
+            nats_prefix=f"gateway-{name}".replace("_", "-"),
+            grace_seconds=2,
+        )
+        async with _run_gateway(settings) as running:
+            yield running, url
+        await admin.execute(f"DROP DATABASE gateway_{name} WITH (FORCE)")
+        await admin.close()
 
-@pytest.fixture(scope="session")
-async def shared_api(shared_database_url: str, nats: Any) -> AsyncIterator[Api]:
-    """Run one gateway for all tests that change nothing."""
-    settings = Settings(
-        listen="127.0.0.1:0",
-        database_url=shared_database_url,
-        nats_url=nats.url,
-        nats_prefix="gateway-shared",
-        grace_seconds=2,
-    )
-    async with _run_gateway(settings) as running:
-        yield running
+    return run
 
 
 def _tenant_of(context: Any) -> str:

@@ -34,11 +34,19 @@ async def _count(url):
         return tuple(row)
 
 
+@pytest.fixture(scope="module")
+async def shared(shared_gateway):
+    """Run one gateway for all tests that change nothing."""
+    async with shared_gateway("bad_input") as running:
+        yield running
+
+
 @pytest.fixture
-async def untouched(shared_api, shared_database_url):
+async def untouched(shared):
     """Give a gateway and see that the test changes nothing."""
-    yield shared_api
-    assert await _count(shared_database_url) == (0, 0, 0, 0)
+    api, url = shared
+    yield api
+    assert await _count(url) == (0, 0, 0, 0)
 
 
 def _task(**fields):

@@ -1,0 +1,267 @@
+"""Creating: once, all or none, one clear answer each, whatever races."""
+
+import asyncio
+from uuid import UUID
+
+import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from taskwire.v1 import task_pb2
+from taskwire.v1 import task_service_pb2 as pb
+from taskwire_gateway import creator
+from taskwire_shared.domain.ids import new_id
+from taskwire_shared.store.creations import Creations
+from taskwire_shared.store.database import Database
+
+
+def _request(text="same", *, task_id="", key="", **fields):
+    task = task_pb2.Task(**{"type": "echo", "input": task_pb2.Payload(text=text), **fields})
+    return pb.CreateTaskRequest(task=task, task_id=task_id, idempotency_key=key)
+
+
+async def _count(url):
+    async with Database.open(url) as db:
+        return tuple(await db.fetchrow("SELECT (SELECT count(*) FROM tasks), (SELECT count(*) FROM task_events)"))
+
+
+async def test_the_response_is_what_was_stored(api):
+    task = task_pb2.Task(
+        queue="mail",
+        type="echo",
+        priority=task_pb2.TASK_PRIORITY_HIGH,
+        labels={"b": "2", "a": "1"},
+        schedule_time=Timestamp(seconds=4_000_000_000 // 2, nanos=123_456_789),
+        expire_time=Timestamp(seconds=4_000_000_000),
+        retry_policy=task_pb2.RetryPolicy(max_attempts=7),
+    )
+    task.schedule_time.GetCurrentTime()
+    task.schedule_time.seconds += 3600
+    created = (await api.tasks.CreateTask(pb.CreateTaskRequest(task=task))).task
+    assert (created.state, created.version, created.done) == (task_pb2.TASK_STATE_SCHEDULED, 1, False)
+    assert created.create_time == created.update_time
+    got = await api.get(created.id)
+    assert got.wait_reason == task_pb2.WAIT_REASON_SCHEDULED
+    got.ClearField("wait_reason")
+    assert got == created
+
+
+async def test_a_task_due_in_the_past_is_ready_at_once(api):
+    created = await api.create(schedule_time=Timestamp(seconds=1))
+    assert created.state == task_pb2.TASK_STATE_PENDING
+
+
+@pytest.mark.parametrize("named", ["task_id", "key"])
+async def test_p2_a_repeated_create_gives_the_first_task_as_it_is_now(api, worker, named):
+    name = {named: str(new_id()) if named == "task_id" else "order-7"}
+    first = await api.tasks.CreateTask(_request(labels={"a": "1", "b": "2"}, **name))
+    assert not first.deduplicated
+    (fence,) = await worker.claim(UUID(first.task.id))
+    again = await api.tasks.CreateTask(_request(labels={"b": "2", "a": "1"}, **name))
+    assert again.deduplicated
+    assert (again.task.id, again.task.state, again.task.version) == (first.task.id, task_pb2.TASK_STATE_RUNNING, 2)
+    await worker.succeed(fence)
+    again = await api.tasks.CreateTask(_request(labels={"a": "1", "b": "2"}, **name))
+    assert (again.task.done, again.task.HasField("output")) == (True, False)
+
+
+@pytest.mark.parametrize("named", ["task_id", "key"])
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"text": "other"},
+        {"type": "other"},
+        {"priority": 3},
+        {"labels": {"a": "1"}},
+        {"expire_time": Timestamp(seconds=4_000_000_000)},
+        {"schedule_time": Timestamp(seconds=1)},
+        {"retry_policy": task_pb2.RetryPolicy(max_attempts=2)},
+        {"input": task_pb2.Payload(binary=b"same")},
+        {"input": task_pb2.Payload(text="same", content_type="text/plain")},
+    ],
+    ids=lambda other: next(iter(other)),
+)
+async def test_p2_a_name_with_other_content_is_a_conflict(shared_create, refused, named, other):
+    api, url = shared_create
+    name = {named: str(new_id()) if named == "task_id" else f"key-{new_id()}"}
+    first = await api.tasks.CreateTask(_request(**name))
+    before = await _count(url)
+    refusal = await refused(api.tasks.CreateTask(_request(**{**other, **name})))
+    assert (refusal.code, refusal.reason) == ("ALREADY_EXISTS", "TASK_CONFLICT")
+    assert refusal.metadata == {"task_id": first.task.id}
+    assert await _count(url) == before
+
+
+@pytest.fixture(scope="module")
+async def shared_create(shared_gateway):
+    async with shared_gateway("create") as (api, url):
+        yield api, url
+
+
+async def test_p2_50_racing_creates_with_one_key_make_one_task(api, database_url):
+    answers = await asyncio.gather(*(api.tasks.CreateTask(_request(key="one")) for _ in range(50)))
+    assert len({answer.task.id for answer in answers}) == 1
+    assert sum(not answer.deduplicated for answer in answers) == 1
+    assert await _count(database_url) == (1, 1)
+
+
+async def test_p2_racing_creates_of_two_gateways_make_one_task(gateway, database_url):
+    async with gateway() as one, gateway() as two:
+        task_id = str(new_id())
+        answers = await asyncio.gather(
+            *(api.tasks.CreateTask(_request(task_id=task_id)) for _ in range(20) for api in (one, two))
+        )
+        assert {answer.task.id for answer in answers} == {task_id}
+        assert sum(not answer.deduplicated for answer in answers) == 1
+        assert await _count(database_url) == (1, 1)
+
+
+async def test_p2_racing_creates_with_other_contents_have_one_winner(api, database_url):
+    calls = [api.tasks.CreateTask(_request(f"text {number % 2}", key="one")) for number in range(20)]
+    answers = await asyncio.gather(*calls, return_exceptions=True)
+    created = [answer for answer in answers if not isinstance(answer, Exception)]
+    assert len(created) == 10
+    assert len({answer.task.id for answer in created}) == 1
+    assert {answer.code().name for answer in answers if isinstance(answer, Exception)} == {"ALREADY_EXISTS"}
+    assert await _count(database_url) == (1, 1)
+
+
+async def test_p2_two_items_of_a_batch_with_one_id_are_one_task(api, database_url):
+    task_id = str(new_id())
+    requests = [_request(task_id=task_id), _request("x"), _request(task_id=task_id), _request("y", key="k")]
+    requests += [_request("y", key="k")]
+    response = await api.tasks.BatchCreateTasks(pb.BatchCreateTasksRequest(requests=requests))
+    assert [item.deduplicated for item in response.responses] == [False, False, True, False, True]
+    assert response.responses[0].task == response.responses[2].task
+    assert response.responses[3].task == response.responses[4].task
+    assert await _count(database_url) == (3, 3)
+
+
+async def test_p2_two_items_of_a_batch_with_one_id_and_other_contents_refuse_it(api, refused, database_url):
+    task_id = str(new_id())
+    requests = [_request("x"), _request("a", task_id=task_id), _request("b", task_id=task_id)]
+    refusal = await refused(api.tasks.BatchCreateTasks(pb.BatchCreateTasksRequest(requests=requests)))
+    assert (refusal.code, refusal.reason) == ("ALREADY_EXISTS", "TASK_CONFLICT")
+    assert refusal.metadata == {"task_id": task_id, "index": "2"}
+    assert await _count(database_url) == (0, 0)
+
+
+async def test_p2_a_batch_with_one_conflict_stores_nothing_and_names_it(api, refused, database_url):
+    taken = (await api.tasks.CreateTask(_request("taken", task_id=str(new_id())))).task.id
+    requests = [_request(str(number)) for number in range(4)] + [_request("other", task_id=taken)]
+    refusal = await refused(api.tasks.BatchCreateTasks(pb.BatchCreateTasksRequest(requests=requests)))
+    assert (refusal.code, refusal.reason) == ("ALREADY_EXISTS", "TASK_CONFLICT")
+    assert refusal.metadata == {"task_id": taken, "index": "4"}
+    assert await _count(database_url) == (1, 1)
+
+
+async def test_p2_a_batch_can_be_repeated(api, database_url):
+    batch = pb.BatchCreateTasksRequest(requests=[_request(str(n), task_id=str(new_id())) for n in range(50)])
+    first = await api.tasks.BatchCreateTasks(batch)
+    batch.requests.extend([_request("new", task_id=str(new_id()))])
+    again = await api.tasks.BatchCreateTasks(batch)
+    assert [item.deduplicated for item in again.responses] == [True] * 50 + [False]
+    assert [item.task.id for item in again.responses[:50]] == [item.task.id for item in first.responses]
+    assert await _count(database_url) == (51, 51)
+
+
+async def test_a_request_that_cannot_be_stored_takes_nobody_down(api, refused, database_url):
+    taken = (await api.tasks.CreateTask(_request("taken", task_id=str(new_id())))).task.id
+    calls = [api.tasks.CreateTask(_request(str(number))) for number in range(40)]
+    bad = [api.tasks.CreateTask(_request("other", task_id=taken)) for _ in range(3)]
+    answers = await asyncio.gather(*calls[:20], *bad, *calls[20:], return_exceptions=True)
+    assert [answer.code().name for answer in answers if isinstance(answer, Exception)] == ["ALREADY_EXISTS"] * 3
+    assert len([answer for answer in answers if not isinstance(answer, Exception)]) == 40
+    assert await _count(database_url) == (41, 41)
+
+
+async def test_creates_that_arrive_together_share_a_statement(api, monkeypatch):
+    sizes = []
+    plain = Creations.create_tasks
+
+    async def counting(self, tasks):
+        sizes.append(len(tasks))
+        return await plain(self, tasks)
+
+    monkeypatch.setattr(Creations, "create_tasks", counting)
+    await asyncio.gather(*(api.tasks.CreateTask(_request()) for _ in range(200)))
+    assert sum(sizes) == 200
+    assert len(sizes) < 60
+
+
+async def test_p9_a_full_buffer_refuses_and_recovers(api, refused, monkeypatch):
+    monkeypatch.setattr(creator, "WAITING_TASKS_MAX", 3)
+    gate = asyncio.Event()
+    plain = Creations.create_tasks
+
+    async def held(self, tasks):
+        await gate.wait()
+        return await plain(self, tasks)
+
+    monkeypatch.setattr(Creations, "create_tasks", held)
+    calls = [asyncio.ensure_future(_answer(api.tasks.CreateTask(_request(str(n))))) for n in range(30)]
+    done, _ = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED, timeout=10)
+    assert done
+    gate.set()
+    answers = await asyncio.gather(*calls)
+    errors = [answer for answer in answers if isinstance(answer, Exception)]
+    assert errors
+    assert {error.code().name for error in errors} == {"RESOURCE_EXHAUSTED"}
+    await api.tasks.CreateTask(_request("later"))
+
+
+async def _answer(call):
+    try:
+        return await call
+    except Exception as error:
+        return error
+
+
+async def test_p1_a_caller_that_leaves_does_not_take_others_or_connections_along(api, database_url):
+    for _ in range(30):
+        call = api.tasks.CreateTask(_request())
+        other = api.tasks.CreateTask(_request())
+        call.cancel()
+        await other
+    await asyncio.gather(*(api.tasks.CreateTask(_request()) for _ in range(30)))
+    stored, _ = await _count(database_url)
+    assert 60 <= stored <= 90
+
+
+async def test_p9_a_full_queue_refuses(api, refused, monkeypatch):
+    from taskwire_gateway.admission import Admission
+
+    plain = Admission.admit
+
+    async def admit(self, tasks):
+        self._queue_depth_max = 3
+        await plain(self, tasks)
+
+    monkeypatch.setattr(Admission, "admit", admit)
+    for _ in range(3):
+        await api.create(queue="small")
+    refusal = await refused(api.tasks.CreateTask(_request(queue="small")))
+    assert (refusal.code, refusal.reason) == ("RESOURCE_EXHAUSTED", "QUEUE_FULL")
+    assert refusal.metadata == {"queue": "small", "limit": "3"}
+    assert "RetryInfo" in refusal.details
+    assert refusal.pushback
+    await api.create(queue="other")
+
+
+async def test_p9_queues_beyond_the_limit_are_refused(api, refused, monkeypatch):
+    from taskwire_gateway.admission import Admission
+
+    plain = Admission.admit
+
+    async def admit(self, tasks):
+        self._queues_max = 2
+        await plain(self, tasks)
+
+    monkeypatch.setattr(Admission, "admit", admit)
+    await api.create(queue="one")
+    await api.create(queue="two")
+    refusal = await refused(api.tasks.CreateTask(_request(queue="three")))
+    assert (refusal.code, refusal.fields) == ("INVALID_ARGUMENT", ["task.queue"])
+    requests = [_request(queue="two"), _request(queue="three")]
+    refusal = await refused(api.tasks.BatchCreateTasks(pb.BatchCreateTasksRequest(requests=requests)))
+    assert (refusal.code, refusal.fields) == ("INVALID_ARGUMENT", ["requests[1].task.queue"])
+    await api.create(queue="two")
