@@ -6,6 +6,8 @@ from uuid import UUID
 
 from prometheus_client import CollectorRegistry
 
+from taskwire_processor.leaseholder import renewal_seconds
+from taskwire_processor.schema import prepare_schema
 from taskwire_processor.tenure import End, House, Tenure
 from taskwire_shared.bus.bells import Bell
 from taskwire_shared.bus.connection import Bus
@@ -15,6 +17,8 @@ from taskwire_shared.store.database import Database
 from taskwire_shared.telemetry.endpoint import serve_metrics
 from taskwire_shared.telemetry.looplag import watch_loop_lag
 from taskwire_shared.telemetry.metrics import ProcessorMetrics
+from taskwire_shared.upkeep.partitioner import Partitioner
+from taskwire_shared.upkeep.sweeper import Sweeper
 
 CONNECT_SECONDS = 60.0
 """For the database to answer when a processor starts; they are often started together."""
@@ -40,9 +44,10 @@ class _Health:
 async def serve(settings: Settings, *, stop: asyncio.Event, ready: Ready | None = None) -> None:
     """Run tasks until `stop` is set, then drain.
 
-    Raises BackendUnavailable when the database does not answer at the start, RunnerFailed when the handlers cannot be
-    loaded, and Deaf, within an ExceptionGroup.
+    Raises BackendUnavailable when the database does not answer at the start, NotMigrated when it is empty, and, within
+    an ExceptionGroup, RunnerFailed when the handlers cannot be loaded, and Deaf.
     """
+    await prepare_schema(settings)
     registry = CollectorRegistry()
     metrics = ProcessorMetrics(registry)
     health = _Health()
@@ -59,6 +64,8 @@ async def serve(settings: Settings, *, stop: asyncio.Event, ready: Ready | None 
     ):
         house = House(settings=settings, db=db, bus=bus, bell=Bell(bus), ringer=Ringer(bus), metrics=metrics)
         background = [
+            group.create_task(Sweeper(db, house.ringer, house.bell, calm_seconds=_calm_seconds(settings)).run()),
+            group.create_task(Partitioner(db, retention_days=settings.retention_days).run()),
             group.create_task(watch_loop_lag(metrics.loop_lag_seconds)),
         ]
         try:
@@ -66,6 +73,11 @@ async def serve(settings: Settings, *, stop: asyncio.Event, ready: Ready | None 
         finally:
             for task in background:
                 task.cancel()
+
+
+def _calm_seconds(settings: Settings) -> float:
+    """Return how long the database must have answered before a processor is taken for dead: three renewals."""
+    return 3 * renewal_seconds(settings.lease_seconds)
 
 
 async def _serve_tenures(house: House, health: _Health, stop: asyncio.Event, ready: Callable[[UUID], None]) -> None:

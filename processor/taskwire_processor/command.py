@@ -6,6 +6,7 @@ from uuid import UUID
 
 from taskwire_processor.app import Deaf, serve
 from taskwire_processor.runner_process import RunnerFailed
+from taskwire_processor.schema import NotMigrated
 from taskwire_shared import lifecycle
 from taskwire_shared.domain.errors import BackendUnavailable
 from taskwire_shared.settings import Settings, SettingsError
@@ -34,7 +35,7 @@ def main(argv: list[str]) -> int:
 
 
 async def _run(settings: Settings) -> int:
-    log.info(Event.PROCESS_STARTING, role="processor")
+    log.info(Event.PROCESS_STARTING, role="processor", settings=settings.shown())
     said_ready = False
 
     def say_ready(processor: UUID, metrics: str) -> None:
@@ -48,7 +49,7 @@ async def _run(settings: Settings) -> int:
     with lifecycle.stop_event_on_signals() as stop:
         try:
             await serve(settings, stop=stop, ready=say_ready)
-        except* (BackendUnavailable, RunnerFailed, Deaf) as group:
+        except* (BackendUnavailable, NotMigrated, RunnerFailed, Deaf) as group:
             for error in group.exceptions:
                 log.error(Event.PROCESS_FAILED, role="processor", error=f"{type(error).__name__}: {error}")
             exit_code = 1

@@ -28,6 +28,11 @@ RETRY_SECONDS = 0.5
 log = logs.get(__name__)
 
 
+def renewal_seconds(lease_seconds: float) -> float:
+    """Return the time between two renewals of a lease that lasts `lease_seconds`."""
+    return min(RENEWAL_SECONDS, lease_seconds / RENEWALS_PER_LEASE)
+
+
 class Lease:
     """Registers a processor and renews its lease."""
 
@@ -46,7 +51,7 @@ class Lease:
     @property
     def pause_seconds(self) -> float:
         """Return the time between two renewals."""
-        return min(RENEWAL_SECONDS, self._seconds / RENEWALS_PER_LEASE)
+        return renewal_seconds(self._seconds)
 
     async def begin(self) -> None:
         """Register, trying until the database answers."""

@@ -33,9 +33,10 @@ from taskwire_shared.domain.errors import BackendUnavailable
 from taskwire_shared.domain.ids import new_id
 from taskwire_shared.domain.task import ClaimedTask
 from taskwire_shared.settings import Settings
-from taskwire_shared.store import claims, processors
+from taskwire_shared.store import processors
 from taskwire_shared.store.database import Database
 from taskwire_shared.store.processors import Processor
+from taskwire_shared.store.queues import served_queues
 from taskwire_shared.telemetry import logs
 from taskwire_shared.telemetry.events import Event
 from taskwire_shared.telemetry.metrics import ProcessorMetrics
@@ -196,9 +197,8 @@ class Tenure:
                 await leaseholder.hand_back_unknown()
                 await processors.deregister(self._house.db, self.id)
 
-    async def _served_queues(self) -> list[str]:
-        rows = await self._house.db.fetch(claims.OPEN_QUEUES, self._queues)
-        return [row["name"] for row in rows]
+    async def _served_queues(self) -> frozenset[str]:
+        return await served_queues(self._house.db, self._queues)
 
     async def _show(self) -> None:
         metrics = self._house.metrics

@@ -102,7 +102,9 @@ async def test_attempt_timeout_ends_the_process_of_a_handler_that_goes_on(proces
     async with processor(cancel_grace_seconds=0.3):
         innocent = await tasks.create("coroutine", {**meeting.place(), "folder": str(meeting.folder)})
         await meeting.sees("started-1")
-        task_id = await tasks.create("hold_gil", meeting.place(seconds=30), retry={"attempt_timeout_ms": 200, "max_attempts": 1})
+        task_id = await tasks.create(
+            "hold_gil", meeting.place(seconds=30), retry={"attempt_timeout_ms": 200, "max_attempts": 1}
+        )
         task = await tasks.ends(task_id)
         meeting.say("go")
         other = await tasks.ends(innocent)

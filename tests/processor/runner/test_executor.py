@@ -1,0 +1,182 @@
+"""One attempt, from what control sent to what control hears, without any process."""
+
+import asyncio
+import contextvars
+import threading
+from datetime import UTC, datetime
+
+import pytest
+
+from taskwire import Attempt, Payload, TaskFailure, handler
+from taskwire_processor.runner import wire
+from taskwire_processor.runner.executor import Executor
+
+MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
+_variable = contextvars.ContextVar("variable", default="untouched")
+
+
+@handler("echo")
+async def echo(payload: Payload | None) -> Payload | None:
+    return payload
+
+
+@handler("facts")
+async def facts(attempt: Attempt) -> dict[str, object]:
+    return {
+        "task_id": attempt.task_id,
+        "attempt": attempt.attempt,
+        "attempt_count": attempt.attempt_count,
+        "queue": attempt.queue,
+        "started_at": attempt.started_at,
+    }
+
+
+@handler("wait")
+async def wait() -> None:
+    await asyncio.Event().wait()
+
+
+@handler("wait_in_thread")
+def wait_in_thread(attempt: Attempt) -> None:
+    attempt.wait(30)
+
+
+@handler("permanent")
+def permanent() -> None:
+    raise TaskFailure("NOPE", "never", retryable=False)
+
+
+@handler("later")
+async def later() -> None:
+    raise TaskFailure("LATER", retry_after=7)
+
+
+@handler("exit")
+async def leave() -> None:
+    raise SystemExit(1)
+
+
+@handler("context")
+def context() -> str:
+    before = _variable.get()
+    _variable.set("touched")
+    return before
+
+
+@handler("report")
+def report(attempt: Attempt) -> None:
+    attempt.report(0.25, "first")
+    attempt.report(0.5, "second")
+    attempt.wait(30)
+
+
+HANDLERS = {
+    one.type: one for one in (echo, facts, wait, wait_in_thread, permanent, later, leave, context, report)
+}  # fmt: skip
+
+
+class _Control:
+    """Hears what an executor says."""
+
+    def __init__(self, threads: int = 2) -> None:
+        self.said: asyncio.Queue[wire.FromRunner] = asyncio.Queue()
+        self.executor = Executor(HANDLERS, threads=threads, send=self.said.put_nowait)
+
+    def start(self, type: str, key: int = 1, data: bytes | None = None) -> None:
+        self.executor.start(
+            wire.Start(key, "id", 3, 2, "queue", type, MOMENT, MOMENT, data, is_text=True, content_type="text/plain")
+        )
+
+    async def hears(self) -> wire.FromRunner:
+        return await asyncio.wait_for(self.said.get(), 5)
+
+
+@pytest.fixture
+async def control():
+    made = _Control()
+    yield made
+    made.executor.close()
+
+
+async def test_payload_comes_back_as_it_was(control):
+    control.start("echo", data=b"x")
+    assert await control.hears() == wire.Returned(1, b"x", is_text=True, content_type="text/plain")
+    control.start("echo", key=2)
+    assert await control.hears() == wire.Returned(2, None, is_text=False, content_type="")
+    assert control.executor.is_idle
+
+
+async def test_handler_is_told_the_facts(control):
+    control.start("facts")
+    returned = await control.hears()
+
+    assert returned.output == (
+        b'{"task_id":"id","attempt":3,"attempt_count":2,"queue":"queue","started_at":"2026-01-01T00:00:00Z"}'
+    )
+
+
+@pytest.mark.parametrize(
+    ("type", "reason", "retryable", "retry_after"),
+    [
+        ("permanent", "NOPE", False, None),
+        ("later", "LATER", True, 7.0),
+        ("exit", "UNHANDLED_EXCEPTION", True, None),
+        ("unknown", "NO_HANDLER", True, None),
+    ],
+)
+async def test_failures(control, type, reason, retryable, retry_after):
+    control.start(type)
+    raised = await control.hears()
+
+    assert (raised.reason, raised.retryable, raised.retry_after) == (reason, retryable, retry_after)
+
+
+@pytest.mark.parametrize("type", ["wait", "wait_in_thread"])
+async def test_stopping_a_handler(control, type):
+    control.start(type)
+    await asyncio.sleep(0)
+    control.executor.stop(wire.Stop(1))
+
+    assert await control.hears() == wire.Unwound(1)
+
+
+async def test_stopping_what_has_not_begun(control):
+    control.start("wait")
+    control.executor.stop(wire.Stop(1))
+    assert await control.hears() == wire.Unwound(1)
+    for key in range(3):
+        control.start("wait_in_thread", key=key)
+    control.executor.stop(wire.Stop(2))
+    assert await control.hears() == wire.Unwound(2)
+    for key in range(2):
+        control.executor.stop(wire.Stop(key))
+    assert {await control.hears(), await control.hears()} == {wire.Unwound(0), wire.Unwound(1)}
+    control.executor.stop(wire.Stop(99))
+
+
+async def test_threads_are_bounded(control):
+    before = threading.active_count()
+    for key in range(10):
+        control.start("wait_in_thread", key=key)
+    assert threading.active_count() - before <= 2
+    for key in range(10):
+        control.executor.stop(wire.Stop(key))
+    assert {await control.hears() for _ in range(10)} == {wire.Unwound(key) for key in range(10)}
+
+
+async def test_threads_do_not_share_context_variables(control):
+    seen = []
+    for key in range(4):
+        control.start("context", key=key)
+        seen.append((await control.hears()).output)
+
+    assert seen == [b"untouched"] * 4
+
+
+async def test_only_the_newest_progress_is_sent(control):
+    control.start("report")
+    first = await control.hears()
+    control.executor.stop(wire.Stop(1))
+
+    assert first == wire.Reported(1, 0.5, "second")
+    assert await control.hears() == wire.Unwound(1)

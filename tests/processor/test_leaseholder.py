@@ -1,0 +1,125 @@
+"""The lease: renewed while control lives, lost when it does not, and squared with the database."""
+
+import os
+import signal
+from datetime import timedelta
+
+import psutil
+
+from taskwire_shared.domain.ids import new_id
+from taskwire_shared.domain.task import TaskState
+from taskwire_shared.store import claims, processors
+
+S = TaskState
+LEASE_SECONDS = 1.0
+
+
+async def test_handler_that_holds_the_gil_for_three_leases_keeps_its_task(processor, tasks, meeting):
+    async with processor(lease_seconds=LEASE_SECONDS):
+        task_id = await tasks.create("hold_gil", meeting.place(seconds=3 * LEASE_SECONDS))
+        task = await tasks.ends(task_id)
+
+    assert (task.state, task.attempt) == (S.SUCCEEDED, 1)
+    assert await tasks.history(task_id) == [S.PENDING, S.RUNNING, S.SUCCEEDED]
+
+
+async def test_p4_p5_stuck_control_loses_its_task_and_its_late_result_is_refused(service, tasks, meeting, eventually):
+    stuck = await service(lease_seconds=LEASE_SECONDS)
+    task_id = await tasks.create("coroutine", meeting.place())
+    await meeting.sees("started-1")
+    stuck.freeze()
+    other = await service(lease_seconds=LEASE_SECONDS)
+    await meeting.sees("started-2")
+    # The runner of the stuck one goes on, and both handlers finish; the first result arrives when control is awake.
+    meeting.say("go")
+    task = await tasks.ends(task_id)
+    stuck.thaw()
+    await eventually(lambda: "lease.lost" in stuck.log.read_text(), what="the loss noticed")
+    again = await tasks.ends(await tasks.create("pid"))
+
+    assert (task.state, task.attempt, task.output.data) == (S.SUCCEEDED, 2, b"attempt 2")
+    assert str(task.processor) == other.ready.id
+    assert await tasks.get(task_id) == task
+    assert await tasks.history(task_id) == [S.PENDING, S.RUNNING, S.PENDING, S.RUNNING, S.SUCCEEDED]
+    assert again.state is S.SUCCEEDED
+
+
+async def test_processor_that_lost_its_lease_goes_on_under_another_id(service, tasks, db, meeting, eventually):
+    only = await service(lease_seconds=LEASE_SECONDS)
+    task_id = await tasks.create("coroutine", meeting.place())
+    await meeting.sees("started-1")
+    only.freeze()
+    await eventually(lambda: db.fetchval("SELECT lease_until < clock_timestamp() FROM processors"))
+    only.thaw()
+    await meeting.sees("started-2")
+    meeting.say("go")
+    task = await tasks.ends(task_id)
+
+    assert task.state is S.SUCCEEDED
+    assert str(task.processor) != only.ready.id
+
+
+async def test_p5_killed_processor_loses_its_tasks_and_runners(service, tasks, meeting, eventually):
+    killed = await service(lease_seconds=LEASE_SECONDS)
+    runners = psutil.Process(killed.child.pid).children(recursive=True)
+    task_id = await tasks.create("hold_gil", meeting.place(seconds=60))
+    await meeting.sees("started-1")
+    os.kill(killed.child.pid, signal.SIGKILL)
+    await eventually(lambda: not any(psutil.pid_exists(runner.pid) for runner in runners), what="runners gone")
+    await service(lease_seconds=LEASE_SECONDS)
+    await meeting.sees("started-2", timeout=LEASE_SECONDS + 5)
+    before = await tasks.history(task_id)
+
+    assert before == [S.PENDING, S.RUNNING, S.PENDING, S.RUNNING]
+
+
+async def test_claim_whose_reply_was_lost_goes_back(processor, tasks, db, monkeypatch, eventually):
+    monkeypatch.setattr("taskwire_processor.leaseholder.UNKNOWN_AFTER", timedelta(seconds=0.5))
+    async with processor(lease_seconds=LEASE_SECONDS):
+        await tasks.ends(await tasks.create("pid"))
+        task_id = await tasks.create("coroutine", ring=False, id=new_id())
+        holder = await db.fetchval("SELECT id FROM processors")
+        claimed = await claims.claim_rung(db, holder, [task_id], ["coroutine"], 1)
+
+        async def is_back():
+            return S.PENDING in (await tasks.history(task_id))[1:]
+
+        await eventually(is_back)
+        excused = await db.fetchval("SELECT excused FROM task_events WHERE task_id = $1 AND version = 3", task_id)
+
+    assert len(claimed) == 1
+    assert excused == 1
+
+
+async def test_task_that_was_taken_away_is_stopped(processor, tasks, db, meeting, eventually):
+    async with processor(lease_seconds=LEASE_SECONDS):
+        task_id = await tasks.create("coroutine", meeting.place())
+        await meeting.sees("started-1")
+        await db.execute("UPDATE tasks SET processor = $2 WHERE id = $1", task_id, new_id())
+        await meeting.sees("told")
+
+    assert (await tasks.get(task_id)).state in {S.RUNNING, S.PENDING}
+
+
+async def test_outage_of_the_database_does_not_end_the_processor(processor, tasks, db, meeting):
+    async with processor(lease_seconds=20):
+        task_id = await tasks.create("coroutine", meeting.place())
+        await meeting.sees("started-1")
+        await db.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name = 'taskwire processor' AND datname = current_database()"
+        )
+        meeting.say("go")
+        task = await tasks.ends(task_id)
+
+    assert (task.state, task.attempt) == (S.SUCCEEDED, 1)
+
+
+async def test_processor_signs_off(processor, tasks, db):
+    async with processor():
+        registered = await db.fetchrow("SELECT * FROM processors")
+        assert "pid" in registered["types"]
+        assert registered["queues"] is None
+        assert await processors.renew(db, registered["id"], 30)
+
+    assert await db.fetchval("SELECT count(*) FROM processors") == 0

@@ -1,0 +1,52 @@
+"""A line of outcomes."""
+
+import asyncio
+
+import pytest
+
+from taskwire_processor.outcome_line import BATCH_MAX, OutcomeLine
+
+
+class _Store:
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+        self.began = asyncio.Event()
+        self.go_on = asyncio.Event()
+
+    async def __call__(self, batch: list[int]) -> None:
+        self.batches.append(batch)
+        self.began.set()
+        await self.go_on.wait()
+
+
+@pytest.fixture
+async def store():
+    return _Store()
+
+
+async def test_stores_at_once_when_idle_and_gathers_meanwhile(store):
+    line = OutcomeLine(store)
+    running = asyncio.create_task(line.run())
+    line.add(1)
+    await asyncio.wait_for(store.began.wait(), 5)
+    for number in (2, 3, 4):
+        line.add(number)
+    assert (list(line), len(line)) == ([1, 2, 3, 4], 4)
+    store.go_on.set()
+    await asyncio.wait_for(line.emptied(), 5)
+    running.cancel()
+
+    assert store.batches == [[1], [2, 3, 4]]
+    assert list(line) == []
+
+
+async def test_batches_are_bounded(store):
+    store.go_on.set()
+    line = OutcomeLine(store)
+    for number in range(BATCH_MAX + 1):
+        line.add(number)
+    running = asyncio.create_task(line.run())
+    await asyncio.wait_for(line.emptied(), 5)
+    running.cancel()
+
+    assert [len(batch) for batch in store.batches] == [BATCH_MAX, 1]
