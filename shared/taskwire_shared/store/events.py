@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Generic, TypeVar
 from uuid import UUID
 
-from asyncpg import Record
+from asyncpg import Connection, Record
 from msgspec import Struct
 
 from taskwire_shared.domain.errors import ResumeTokenExpired
@@ -40,16 +40,18 @@ _NO_INPUT = "NULL::bytea AS input, NULL::boolean AS input_is_text, NULL::text AS
 # By `xid` and not by `seq`, so that the index ends the scan at the limit however far behind a reader is.
 _NEWS = """
 news AS MATERIALIZED (
-    (SELECT e.* FROM task_events e WHERE e.xid >= $1::text::xid8 ORDER BY e.xid LIMIT $3)
+    (SELECT e.* FROM task_events e WHERE e.xid >= $1::text::xid8 ORDER BY e.xid LIMIT {limit})
     UNION ALL
     (SELECT e.* FROM task_events e WHERE e.xid = ANY ($2::text[]::xid8[]))
 )
 """
 _HERE = "pg_current_snapshot()::text AS here, (SELECT feed_floor FROM installation)::text AS floor"
 
+# The LIMIT makes it one look-up per event: a join would rather merge a page with a whole day of tasks.
 FEED = f"""
 WITH {_NEWS}, known AS (
-    SELECT e.xid::text::bigint AS xid, e.seq, {_THEN} FROM news e JOIN tasks t ON t.id = e.task_id
+    SELECT e.xid::text::bigint AS xid, e.seq, {_THEN}
+    FROM news e, LATERAL (SELECT * FROM tasks WHERE tasks.id = e.task_id LIMIT 1) AS t
 )
 SELECT {_HERE}, known.* FROM (SELECT 1) AS always LEFT JOIN known ON false
 UNION ALL
@@ -65,16 +67,17 @@ SELECT NULL, NULL, known.* FROM known
 
 # The versions just below, where they are not below the given transaction.
 LATER_BELOW = """
-SELECT e.task_id AS id, e.version FROM unnest($1::uuid[], $2::integer[]) AS above(id, version)
-JOIN task_events e ON e.task_id = above.id AND e.version = above.version - 1
+SELECT e.task_id AS id, e.version FROM unnest($1::uuid[], $2::integer[]) AS above(id, version), LATERAL (
+    SELECT * FROM task_events WHERE task_id = above.id AND task_events.version = above.version - 1 LIMIT 1
+) AS e
 WHERE e.xid >= $3::text::xid8
 """
 
 _VERSIONS = f"""
 SELECT {_THEN}, {_OUTPUT}, %s
-FROM unnest($1::uuid[], $2::integer[]) AS wanted(id, after)
-JOIN task_events e ON e.task_id = wanted.id AND e.version > wanted.after
-JOIN tasks t ON t.id = wanted.id
+FROM unnest($1::uuid[], $2::integer[]) AS wanted(id, after), LATERAL (
+    SELECT * FROM task_events WHERE task_id = wanted.id AND version > wanted.after ORDER BY version LIMIT $3
+) AS e, LATERAL (SELECT * FROM tasks WHERE tasks.id = wanted.id LIMIT 1) AS t
 WHERE $4::text IS NULL OR e.tenant = $4
 ORDER BY e.task_id, e.version LIMIT $3
 """
@@ -82,6 +85,11 @@ VERSIONS = _VERSIONS % _NO_INPUT
 VERSIONS_FULL = _VERSIONS % _INPUT
 
 NOW = f"SELECT {_HERE}"
+
+# With a day to a table, planning takes ten times as long as looking for news where there are none; and what the server
+# remembers of the cost of former plans, made when the tables were small, would have it plan each time.
+_PLAN_ONCE = "SET plan_cache_mode = force_generic_plan"
+_PLAN_AS_USUAL = "RESET plan_cache_mode"
 
 
 class Move(Struct, frozen=True, gc=False):
@@ -147,7 +155,7 @@ async def versions_after(
 async def _read(
     db: Database, statement: str, position: Position, limit: int, convert: Callable[[Record], T]
 ) -> FeedPage[T]:
-    head, *rows = await db.fetch(statement, *_arguments(position), limit + 1)
+    head, *rows = await _fetch(db, statement, position, limit + 1)
     here = Position.of_snapshot(head["here"])
     if position.xmin < int(head["floor"]) or here.xmax < position.xmax:
         raise ResumeTokenExpired
@@ -157,6 +165,21 @@ async def _read(
         rows, here = await _cut(db, statement, rows, here, min(fresh), max(fresh))
     rows.sort(key=_seq)
     return FeedPage([convert(row) for row in rows], here, is_complete)
+
+
+async def _fetch(db: Database, statement: str, position: Position, limit: int) -> list[Record]:
+    # The limit is part of the text, so that the planner knows how little it is.
+    query = statement.format(limit=limit)
+
+    async def unit(connection: Connection) -> list[Record]:
+        await connection.execute(_PLAN_ONCE)
+        try:
+            rows: list[Record] = await connection.fetch(query, str(position.xmax), [str(xid) for xid in position.open])
+        finally:
+            await connection.execute(_PLAN_AS_USUAL)
+        return rows
+
+    return await db.run(unit)
 
 
 async def _cut(
@@ -170,7 +193,7 @@ async def _cut(
     if first == last:
         # It is larger than a page: read it to its end.
         rows = [row for row in rows if row["xid"] < last]
-        rows += (await db.fetch(statement, str(here.xmax), [str(last)], 0))[1:]
+        rows += (await _fetch(db, statement, Position(here.xmax, (last,)), 0))[1:]
         end = last + 1
     rows = [row for row in rows if row["xid"] < end]
     put_off = await _out_of_order(db, rows, end)
@@ -199,10 +222,6 @@ async def _out_of_order(db: Database, rows: Sequence[Record], end: int) -> set[i
         put_off |= above
         grows = bool(above)
     return put_off
-
-
-def _arguments(position: Position) -> tuple[str, list[str]]:
-    return str(position.xmax), [str(xid) for xid in position.open]
 
 
 def _seq(row: Record) -> int:

@@ -26,7 +26,11 @@ ROW_BYTES = 512
 _UNSUCCESSFUL = frozenset({TaskState.FAILED, TaskState.CANCELLED})
 _ID_MS_MAX = (1 << 48) - 1
 
-_READ = "SELECT %s FROM tasks t WHERE t.id = ANY ($1) ORDER BY t.id DESC"
+# One look-up per id: a join might read a whole day, and `= ANY` all days.
+_READ = """
+SELECT %s FROM unnest($1::uuid[]) AS wanted(id), LATERAL (SELECT * FROM tasks WHERE tasks.id = wanted.id LIMIT 1) AS t
+ORDER BY t.id DESC
+"""
 READ_PAGE = _READ % columns(BASIC_COLUMNS)
 READ_PAGE_FULL = _READ % columns(FULL_COLUMNS)
 
