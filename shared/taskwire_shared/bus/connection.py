@@ -1,7 +1,6 @@
 """The connection to NATS as everybody else sees it: always there, sometimes without effect."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -13,6 +12,8 @@ from nats.aio.msg import Msg
 
 from taskwire_shared.bus.link import Link, dial
 from taskwire_shared.bus.outbox import Outbox
+from taskwire_shared.telemetry import logs
+from taskwire_shared.telemetry.events import Event
 
 if TYPE_CHECKING:
     from nats.aio.subscription import Subscription
@@ -21,7 +22,7 @@ REQUEST_SECONDS = 2.0
 FAREWELL_SECONDS = 0.5
 """How long closing waits for what has been published to be sent."""
 
-log = logging.getLogger(__name__)
+log = logs.get(__name__)
 
 Hear = Callable[[Msg], None]
 """Called on the event loop: may only take note."""
@@ -59,7 +60,7 @@ class Listener:
         try:
             self._hear(message)
         except Exception:
-            log.exception("bus_listener_failed", extra={"subject": self.subject})
+            log.exception(Event.BUS_FAILED, what="listener", subject=self.subject)
 
 
 class Bus:
@@ -157,11 +158,11 @@ class Bus:
                 self._link = None
                 link.down.set()
                 await asyncio.wait((tending,))
-            log.warning("bus_lost")
+            log.warning(Event.BUS_DISCONNECTED)
 
     async def _announce(self) -> None:
         self.links += 1
-        log.info("bus_connected")
+        log.info(Event.BUS_CONNECTED)
         async with self._linked:
             self._linked.notify_all()
 

@@ -1,7 +1,6 @@
 """The ear of a processor: hears the rings of its queues, as many as it has room for."""
 
 import asyncio
-import logging
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
@@ -17,6 +16,8 @@ from taskwire_shared.bus.ring_stream import RingStream
 from taskwire_shared.bus.rings import MalformedRingError, unpack
 from taskwire_shared.domain.errors import TaskwireError
 from taskwire_shared.domain.task import TaskPriority
+from taskwire_shared.telemetry import logs
+from taskwire_shared.telemetry.events import Event
 
 QUEUES_SECONDS = 15.0
 """Between two looks at which queues there are. News of a queue comes sooner."""
@@ -46,7 +47,7 @@ MENDERS_MAX = 16
 IDS_PER_RING_WEIGHT = 1 / 16
 _NANOSECONDS = 1_000_000_000
 
-log = logging.getLogger(__name__)
+log = logs.get(__name__)
 
 
 class Ring:
@@ -268,7 +269,7 @@ class Ear:
             try:
                 self._serve(frozenset(await self._queues()))
             except TaskwireError as error:
-                log.warning("ear_queues_unknown", exc_info=error)
+                log.warning(Event.RINGS_QUEUES_UNKNOWN, exc_info=error)
             await asyncio.sleep(NEWS_SECONDS)
             with suppress(TimeoutError):
                 async with asyncio.timeout(QUEUES_SECONDS * random.uniform(0.8, 1.2)):  # noqa: S311 - only jitter
@@ -296,7 +297,7 @@ class Ear:
                 await self._mend()
                 pause = MEND_SECONDS_MIN
             except BusUnavailableError as error:
-                log.debug("ear_not_mended", exc_info=error)
+                log.debug(Event.RINGS_UNHEARD, exc_info=error)
                 self._broken.set()
                 pause = min(MEND_SECONDS_MAX, pause * 2)
             self._revive()

@@ -7,7 +7,6 @@ one.
 """
 
 import asyncio
-import logging
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -16,6 +15,8 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from taskwire_shared.bus.outbox import Outbox
+from taskwire_shared.telemetry import logs
+from taskwire_shared.telemetry.events import Event
 
 CONNECT_SECONDS = 3.0
 """For one attempt over all servers. A stopped server accepts connections and says nothing."""
@@ -32,7 +33,7 @@ ECHOES_MISSED_MAX = 4
 LOOP_TURNS = 20
 """Turns of the loop that an echo which has arrived needs at most to get from the socket to its callback."""
 
-log = logging.getLogger(__name__)
+log = logs.get(__name__)
 
 
 class Link:
@@ -66,14 +67,14 @@ class Link:
                 try:
                     await send(self.client)
                 except Exception:
-                    log.warning("bus_send_failed", exc_info=True)
+                    log.warning(Event.BUS_FAILED, what="send", exc_info=True)
                     self.down.set()
 
     async def _watch(self) -> None:
         try:
             await self._count_echoes()
         except nats.errors.Error:
-            log.warning("bus_echo_failed", exc_info=True)
+            log.warning(Event.BUS_FAILED, what="echo", exc_info=True)
         finally:
             self.down.set()
 
@@ -89,7 +90,7 @@ class Link:
                 await asyncio.sleep(0)
             missed = 0 if self._has_echoed else missed + 1
         if missed >= ECHOES_MISSED_MAX:
-            log.warning("bus_deaf")
+            log.warning(Event.BUS_DEAF)
 
     async def _hear_echo(self, message: Msg) -> None:
         del message
@@ -104,7 +105,7 @@ async def dial(urls: Sequence[str], outbox: Outbox) -> Link:
         if link is not None:
             return link
         if not was_refused:
-            log.warning("bus_unreachable")
+            log.warning(Event.BUS_UNREACHABLE)
         was_refused = True
         await asyncio.sleep(RETRY_SECONDS)
 
@@ -118,7 +119,7 @@ async def _try_to_dial(urls: Sequence[str], outbox: Outbox) -> Link | None:
 
     async def on_error(error: Exception) -> None:
         # Awaited by the reader of the client, which would not survive an exception from here.
-        log.debug("bus_error", exc_info=error)
+        log.debug(Event.BUS_FAILED, what="connection", exc_info=error)
 
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
@@ -139,7 +140,7 @@ async def _try_to_dial(urls: Sequence[str], outbox: Outbox) -> Link | None:
         raise
     except Exception as error:
         # Whatever a server or something in its place says must not end the attempts.
-        log.debug("bus_dial_failed", exc_info=error)
+        log.debug(Event.BUS_UNREACHABLE, exc_info=error)
         await discard(client)
         return None
     return link

@@ -1,7 +1,6 @@
 """A pool of connections, and what it means to run something on one of them."""
 
 import asyncio
-import logging
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -10,6 +9,8 @@ from typing import Any, Self, TypeVar
 import asyncpg
 
 from taskwire_shared.domain.errors import BackendUnavailable
+from taskwire_shared.telemetry import logs
+from taskwire_shared.telemetry.events import Event
 
 T = TypeVar("T")
 Unit = Callable[[asyncpg.Connection], Awaitable[T]]
@@ -52,7 +53,7 @@ _UNAVAILABLE = (
     asyncpg.InternalClientError,
 )
 
-_log = logging.getLogger(__name__)
+_log = logs.get(__name__)
 
 
 class _Connection(asyncpg.Connection):  # type: ignore[misc]
@@ -66,6 +67,8 @@ class Database:
     """A pool. Units of work run to their end even when their caller is cancelled."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
+        self.unavailable = 0
+        """Units that the server did not answer."""
         self._pool = pool
         self._units: set[asyncio.Task[Any]] = set()
 
@@ -133,7 +136,7 @@ class Database:
             except _REPEATABLE as conflict:
                 if retry == RETRIES_MAX:
                     raise BackendUnavailable from conflict
-                _log.warning("store_conflict", extra={"retry": retry, "error": str(conflict)})
+                _log.warning(Event.DATABASE_CONFLICT_RETRIED, retry=retry, error=str(conflict))
                 await asyncio.sleep(random.uniform(0, RETRY_PAUSE_SECONDS * 2**retry))  # noqa: S311
         raise AssertionError("the last pass returns or raises")
 
@@ -153,7 +156,8 @@ class Database:
         self._units.discard(task)
         if not task.cancelled():
             # Retrieved here too, since nobody waits any more when the caller was cancelled.
-            task.exception()
+            error = task.exception()
+            self.unavailable += isinstance(error, BackendUnavailable)
 
     async def _close(self) -> None:
         if self._units:

@@ -16,24 +16,19 @@ class Event(StrEnum):
     LOOP_STALLED = "loop.stalled"
 
     # The database.
-    DATABASE_UNAVAILABLE = "database.unavailable"
-    DATABASE_AVAILABLE = "database.available"
     DATABASE_CONFLICT_RETRIED = "database.conflict_retried"
-    MIGRATION_STARTED = "migration.started"
-    MIGRATION_FINISHED = "migration.finished"
 
     # The bus.
     BUS_CONNECTED = "bus.connected"
     BUS_DISCONNECTED = "bus.disconnected"
+    BUS_UNREACHABLE = "bus.unreachable"
     BUS_FAILED = "bus.failed"
     BUS_DEAF = "bus.deaf"
-    BUS_DROPPED = "bus.dropped"
-    RINGS_STREAM_MADE = "rings.stream_made"
-    RING_MALFORMED = "ring.malformed"
+    RINGS_UNHEARD = "rings.unheard"
+    RINGS_QUEUES_UNKNOWN = "rings.queues_unknown"
 
     # Upkeep, in gateways and processors.
     SWEEP_FAILED = "sweep.failed"
-    SWEEP_DONE = "sweep.done"
     TASKS_TAKEN_BACK = "tasks.taken_back"
     PARTITIONS_MADE = "partitions.made"
     PARTITION_DROPPED = "partition.dropped"
@@ -43,13 +38,10 @@ class Event(StrEnum):
     LISTENING_INSECURELY = "gateway.listening_insecurely"
     HEALTH_CHANGED = "gateway.health_changed"
     RPC_FAILED = "rpc.failed"
-    RPC_SERVED = "rpc.served"
     CREATE_REPLAYED = "create.replayed"
-    CREATE_FAILED = "create.failed"
     DEPTHS_FAILED = "depths.failed"
     TAILER_FAILED = "tailer.failed"
     TAILER_RECOVERED = "tailer.recovered"
-    WATCH_FELL_BEHIND = "watch.fell_behind"
 
     # The processor.
     PROCESSOR_REGISTERED = "processor.registered"
@@ -57,8 +49,6 @@ class Event(StrEnum):
     LEASE_LOST = "lease.lost"
     CLAIM_FAILED = "claim.failed"
     CLAIMS_HANDED_BACK = "claims.handed_back"
-    ATTEMPT_STARTED = "attempt.started"
-    ATTEMPT_FINISHED = "attempt.finished"
     ATTEMPT_CANCELLED = "attempt.cancelled"
     ATTEMPT_TIMED_OUT = "attempt.timed_out"
     ATTEMPT_LOST = "attempt.lost"

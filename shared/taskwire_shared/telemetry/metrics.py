@@ -3,8 +3,11 @@
 Counters count tasks, not calls, wherever one call can carry many; batches are counted with one `inc(n)`.
 """
 
+from typing import Protocol
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector
 
+from taskwire_shared.telemetry.followed import FollowedCounter
 from taskwire_shared.telemetry.histogram import BatchHistogram
 
 _WAIT_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200)
@@ -20,6 +23,33 @@ _BATCH_BOUNDS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)
 """Tasks in one statement."""
 
 
+class CountingBus(Protocol):
+    """A connection to NATS, as far as it is measured."""
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is a connection."""
+
+    dropped: int
+    """Messages that were published and not sent."""
+
+
+class CountingDatabase(Protocol):
+    """A connection to Postgres, as far as it is measured."""
+
+    unavailable: int
+    """Units of work that were not answered."""
+
+
+class CountingSweeper(Protocol):
+    """A sweeper, as far as it is measured."""
+
+    due: int
+    """Tasks moved because their time had come."""
+    lost: int
+    """Tasks moved because their processor was gone."""
+
+
 class ProcessMetrics:
     """What every service measures of itself."""
 
@@ -29,15 +59,23 @@ class ProcessMetrics:
             "taskwire_loop_lag_seconds", "The longest delay of the event loop in the last 10 s", registry=registry
         )
         self.bus_connected = Gauge("taskwire_bus_connected", "1 while connected to NATS, else 0", registry=registry)
-        self.bus_dropped = Counter(
-            "taskwire_bus_dropped", "Messages not sent because NATS was not there or too slow", registry=registry
+        self.bus_dropped = FollowedCounter(
+            "taskwire_bus_dropped", "Messages not sent because NATS was not there or too slow", registry
         )
-        self.database_unavailable = Counter(
-            "taskwire_database_unavailable", "Units of work that Postgres did not answer", registry=registry
+        self.database_unavailable = FollowedCounter(
+            "taskwire_database_unavailable", "Units of work that Postgres did not answer", registry
         )
-        self.swept = Counter(
-            "taskwire_swept_tasks", "Tasks that the sweeper has moved on", ["action"], registry=registry
+        self.swept = FollowedCounter(
+            "taskwire_swept_tasks", "Tasks that the sweeper has moved on: due or lost", registry, ["reason"]
         )
+
+    def follow(self, *, bus: CountingBus, database: CountingDatabase, sweeper: CountingSweeper) -> None:
+        """Read from now on what these count, whenever the metrics are scraped."""
+        self.bus_connected.set_function(lambda: float(bus.is_connected))
+        self.bus_dropped.follow(lambda: bus.dropped)
+        self.database_unavailable.follow(lambda: database.unavailable)
+        self.swept.follow(lambda: sweeper.due, "due")
+        self.swept.follow(lambda: sweeper.lost, "lost")
 
 
 class GatewayMetrics(ProcessMetrics):

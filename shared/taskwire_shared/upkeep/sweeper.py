@@ -43,6 +43,10 @@ class Sweeper:
         self._bell = bell
         self._calm_seconds = calm_seconds
         self._calm_since = monotonic()
+        self.due = 0
+        """Tasks moved because their time had come."""
+        self.lost = 0
+        """Tasks moved because their processor was gone."""
 
     async def run(self) -> None:
         """Sweep until cancelled. Outages of the database are waited out."""
@@ -54,6 +58,7 @@ class Sweeper:
     async def sweep_due(self) -> float:
         """Do one batch of what is due, and return after how many seconds to look again."""
         swept = await self._ask(start_due(self._db, BATCH_TASKS))
+        self.due += swept.changed
         self._tell(swept)
         if swept.changed >= BATCH_TASKS:
             return BATCH_SECONDS
@@ -68,6 +73,7 @@ class Sweeper:
         if agitated_for > 0:
             return agitated_for
         swept = await self._ask(take_back(self._db, BATCH_TASKS))
+        self.lost += swept.changed
         self._tell(swept)
         if swept.changed:
             log.warning(Event.TASKS_TAKEN_BACK, count=swept.changed)
