@@ -1,0 +1,113 @@
+import asyncio
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+
+from taskwire_dev.postgres import EmbeddedPostgres
+from taskwire_migrations import command, migrate
+from taskwire_migrations.comparison import is_ours
+from taskwire_shared.store.tables import metadata
+
+NAME = "migrations"
+
+
+@pytest.fixture
+async def empty_url(postgres: EmbeddedPostgres) -> AsyncIterator[str]:
+    """Make a database with nothing in it."""
+    connection = await asyncpg.connect(postgres.url("postgres"))
+    await connection.execute(f"CREATE DATABASE {NAME}")
+    yield postgres.url(NAME)
+    await connection.execute(f"DROP DATABASE {NAME} WITH (FORCE)")
+    await connection.close()
+
+
+async def relations(url):
+    connection = await asyncpg.connect(url)
+    try:
+        rows = await connection.fetch(
+            "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY relname"
+        )
+        return [row["relname"] for row in rows]
+    finally:
+        await connection.close()
+
+
+async def test_up_down_and_up_again(empty_url):
+    assert not (await migrate.status(empty_url)).is_current
+    await migrate.upgrade(empty_url)
+    assert (await migrate.status(empty_url)).is_current
+    first = await relations(empty_url)
+    assert {"tasks", "task_events", "processors", "queues", "idempotency_keys", "installation"} <= set(first)
+    assert sum(name.startswith("tasks_20") and name[6:].isdigit() for name in first) == 9
+
+    await migrate.downgrade(empty_url)
+    assert (await migrate.status(empty_url)).current is None
+    assert [name for name in await relations(empty_url) if not name.startswith("alembic_version")] == []
+
+    await migrate.upgrade(empty_url)
+    assert await relations(empty_url) == first
+
+
+async def test_many_at_once_do_not_collide(empty_url):
+    await asyncio.gather(*(migrate.upgrade(empty_url) for _ in range(4)))
+    assert (await migrate.status(empty_url)).is_current
+    connection = await asyncpg.connect(empty_url)
+    assert await connection.fetchval("SELECT count(*) FROM installation") == 1
+    assert await connection.fetchval("SELECT length(token_secret) FROM installation") == 32
+    await connection.close()
+
+
+async def test_again_changes_nothing(database_url):
+    before = await relations(database_url)
+    await migrate.upgrade(database_url)
+    assert await relations(database_url) == before
+
+
+async def test_models_and_migrations_agree(database_url):
+    def differences(connection):
+        options = {"include_name": is_ours, "compare_type": True, "compare_server_default": True}
+        return compare_metadata(MigrationContext.configure(connection, opts=options), metadata)
+
+    assert await migrate.locked(database_url, differences) == []
+
+
+async def test_checks_and_partial_indexes_agree_with_the_models(database_url, empty_url):
+    """What `compare_metadata` does not look at: made by the models, then compared as the database prints it."""
+    await migrate.locked(empty_url, metadata.create_all)
+    printed = """
+        SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
+        WHERE contype IN ('c', 'p') AND conrelid::regclass::text = ANY ($1::text[])
+        UNION ALL
+        SELECT tablename, indexname, replace(indexdef, ' ON ONLY ', ' ON ') FROM pg_indexes
+        WHERE tablename = ANY ($1::text[])
+        UNION ALL
+        SELECT table_name, column_name, concat_ws(' ', ordinal_position, data_type, is_nullable, column_default)
+        FROM information_schema.columns WHERE table_name = ANY ($1::text[])
+        ORDER BY 1, 2
+    """
+    found = []
+    for url in (database_url, empty_url):
+        connection = await asyncpg.connect(url)
+        found.append([tuple(row) for row in await connection.fetch(printed, list(metadata.tables))])
+        await connection.close()
+    assert found[0] == found[1]
+    assert len(found[0]) > 60
+
+
+def test_the_command_brings_a_database_up_and_down(monkeypatch, capsys, empty_url):
+    monkeypatch.setenv("TASKWIRE_DATABASE_URL", empty_url)
+    assert command.main(["status"]) == 1
+    assert command.main([]) == 0
+    assert command.main(["status"]) == 0
+    assert "database at 0001, this release needs 0001" in capsys.readouterr().out
+    assert command.main(["down"]) == 0
+    assert command.main(["status"]) == 1
+
+
+def test_the_command_names_a_wrong_setting(monkeypatch, capsys):
+    monkeypatch.setenv("TASKWIRE_DATABASE_URL", "mysql://x")
+    assert command.main([]) == 2
+    assert "TASKWIRE_DATABASE_URL" in capsys.readouterr().err
