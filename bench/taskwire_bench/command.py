@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import sys
+import traceback
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -79,7 +80,8 @@ async def _measure(name: str, arguments: argparse.Namespace, shelf: Shelf) -> bo
     try:
         result: Result = await import_module(f"taskwire_bench.scenarios.{name}").measure(plan)
     except Exception as error:  # noqa: BLE001
-        print(f"{name}: {type(error).__name__}: {error}", file=sys.stderr)
+        print(f"{name} could not be measured:", file=sys.stderr)
+        traceback.print_exception(error)
         return False
     file = shelf.keep(result)
     print(f"\n{table.figures(result)}\n")

@@ -12,7 +12,6 @@ import msgspec
 
 from taskwire_bench.conditions import REPOSITORY
 from taskwire_bench.load.orders import Order
-from taskwire_dev.failure import tail_of
 
 T = TypeVar("T")
 
@@ -20,9 +19,11 @@ _LINE_BYTES_MAX = 512 * 1024**2
 """A report with a delay for every event of a long run."""
 _PHASE_SECONDS = 900.0
 _END_SECONDS = 10.0
+_SAID_BYTES_MAX = 8 * 1024
 
-ENVIRONMENT = {"PATH": os.defpath, "PYTHONPATH": str(REPOSITORY / "bench")}
-"""Of every process that is measured: nothing of the caller's."""
+_FOLDERS = ("bench", "client", "dev", "gateway", "migrations", "processor", "shared")
+ENVIRONMENT = {"PATH": os.defpath, "PYTHONPATH": os.pathsep.join(str(REPOSITORY / folder) for folder in _FOLDERS)}
+"""Of every process that is measured: nothing of the caller's, and the code that lies beside this."""
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -39,9 +40,10 @@ class GeneratorFailed(Exception):
 class Generator:
     """A running load process."""
 
-    def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, log: Path, log_start: int) -> None:
         self._process = process
         self._log = log
+        self._log_start = log_start
 
     @classmethod
     @asynccontextmanager
@@ -49,6 +51,7 @@ class Generator:
         """Start a process that prepares `order`, and end it when the block ends."""
         log = folder / "load.log"
         with log.open("ab") as output:
+            log_start = output.tell()
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "taskwire_bench.load"),
                 stdin=asyncio.subprocess.PIPE,
@@ -57,7 +60,7 @@ class Generator:
                 env=ENVIRONMENT,
                 limit=_LINE_BYTES_MAX,
             )
-        generator = cls(process, log)
+        generator = cls(process, log, log_start)
         try:
             generator._send(msgspec.json.encode(order))
             yield generator
@@ -93,8 +96,14 @@ class Generator:
         async with asyncio.timeout(_PHASE_SECONDS):
             line = await self._process.stdout.readline()
         if not line:
-            raise GeneratorFailed(f"a load process has failed:\n{tail_of(self._log)}")
+            raise GeneratorFailed(f"a load process has failed:\n{self._said()}")
         return msgspec.json.decode(line, type=Message)
+
+    def _said(self) -> str:
+        """Return the beginning of what it has written: of several errors the first is the cause."""
+        with self._log.open("rb") as log:
+            log.seek(self._log_start)
+            return log.read(_SAID_BYTES_MAX).decode(errors="replace")
 
     async def _end(self) -> None:
         assert self._process.stdin is not None

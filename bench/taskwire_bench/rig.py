@@ -1,7 +1,7 @@
 """A site with services on it, ready to be measured."""
 
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from uuid import UUID
@@ -13,6 +13,7 @@ from taskwire_bench.cpu import Usage
 from taskwire_bench.generator import Generator
 from taskwire_bench.load import orders, reports
 from taskwire_bench.site import Site
+from taskwire_bench.spread import Spread
 from taskwire_dev.stack import Stack
 from taskwire_shared.domain.ids import floor_id
 
@@ -106,3 +107,8 @@ class Rig:
 def this_moment() -> UUID:
     """Return the least id that can be made from now on."""
     return floor_id(datetime.fromtimestamp(time.time()).astimezone())
+
+
+def cpu_of(runs: Sequence[Run]) -> dict[str, Spread]:
+    """Return the CPU seconds per 1,000 tasks of several runs by role."""
+    return {role: Spread.of(run.cpu[role] for run in runs) for role in runs[0].cpu}

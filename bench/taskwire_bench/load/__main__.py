@@ -6,6 +6,7 @@ from taskwire_bench.load.following import follow_all, follow_each
 from taskwire_bench.load.line import Line
 from taskwire_bench.load.looping import loop_over_statements
 from taskwire_bench.load.pacing import create_by_the_clock
+from taskwire_bench.load.steadying import hold_steady
 from taskwire_shared.lifecycle import run
 
 
@@ -23,6 +24,8 @@ async def _main() -> None:
             await follow_each(order, line)
         case orders.Feed():
             await follow_all(order, line)
+        case orders.Steady():
+            await hold_steady(order, line)
         case orders.Limit():
             await loop_over_statements(order, line)
 

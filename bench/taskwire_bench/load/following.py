@@ -73,12 +73,12 @@ async def open_feed(channel: Any) -> Any:
     return feed
 
 
-async def read_feed(feed: Any, ledger: Ledger, tasks: int, *, keep_sights: bool = False) -> None:
+async def read_feed(feed: Any, ledger: Ledger, tasks: int) -> None:
     """Read until so many tasks are complete."""
     while ledger.complete < tasks:
         message = task_service_pb2.WatchTasksResponse.FromString(await feed.read())
         for task in message.changes.tasks:
-            ledger.note(task, keep_sights=keep_sights)
+            ledger.note(task)
 
 
 async def _create_waiting(channel: Any, order: orders.Streams) -> list[str]:
@@ -92,6 +92,7 @@ async def _create_waiting(channel: Any, order: orders.Streams) -> list[str]:
 async def _follow_one(
     channel: Any, task_id: str, ledger: Ledger, wave: asyncio.Semaphore, opened: asyncio.Semaphore
 ) -> None:
+    done = False
     request = task_service_pb2.WatchTaskRequest(task_id=task_id).SerializeToString()
     try:
         async with wave:
@@ -99,17 +100,16 @@ async def _follow_one(
             _note(await stream.read(), ledger)
         opened.release()
         while message := await stream.read():
-            _note(message, ledger)
+            done = _note(message, ledger)
     except grpc.aio.AioRpcError as error:
         ledger.blame(f"{task_id}: {error.code().name} {error.details()}")
-    if task_id not in ledger.final:
+    if not done:
         ledger.blame(f"{task_id}: its stream ended before it did")
 
 
-def _note(message: bytes, ledger: Ledger) -> None:
+def _note(message: bytes, ledger: Ledger) -> bool:
     event = task_service_pb2.WatchTaskResponse.FromString(message)
-    if event.HasField("task"):
-        ledger.note(event.task)
+    return event.HasField("task") and ledger.note(event.task)
 
 
 def _followed(ledger: Ledger, opened_seconds: float) -> Followed:
@@ -121,5 +121,6 @@ def _followed(ledger: Ledger, opened_seconds: float) -> Followed:
         first_event_ns=ledger.first_ns,
         last_event_ns=ledger.last_ns,
         delay_ms=tuple(ledger.delay_ms[::step]),
+        seconds=tuple(ledger.seconds),
         faults=tuple(ledger.faults),
     )

@@ -19,7 +19,8 @@ from taskwire_shared.store.processors import Processor, deregister, register
 
 _TENANT = "default"
 _QUEUE = "default"
-_TYPE = "length"
+_TYPE = "limit"
+"""No processor has it: these tasks are ours alone, also beside a running system."""
 _LEASE_SECONDS = 3600.0
 _REHEARSALS = 6
 """Batches before the clock starts: Postgres plans a statement anew five times before it may keep a plan."""

@@ -65,6 +65,19 @@ class Feed(Order, frozen=True, kw_only=True):
     patience_seconds: float = 180.0
 
 
+class Steady(Order, frozen=True, kw_only=True):
+    """Create batches by the clock for a long time, and now and then a task that is watched by itself."""
+
+    address: str
+    seconds: float
+    rate: float
+    """Tasks per second."""
+    batch: int = 100
+    probe_seconds: float = 0.1
+    """Between two tasks that are watched by themselves."""
+    type: str = "length"
+
+
 class Limit(Order, frozen=True, kw_only=True):
     """Run the statements of the store on batches, with nothing around them."""
 
@@ -75,4 +88,4 @@ class Limit(Order, frozen=True, kw_only=True):
     batch: int = 500
 
 
-Any = Batches | Unary | Paced | Streams | Feed | Limit
+Any = Batches | Unary | Paced | Streams | Feed | Steady | Limit

@@ -17,7 +17,7 @@ _PATIENCE_SECONDS = 60.0
 
 async def create_by_the_clock(order: orders.Paced, line: Line) -> None:
     """Carry out `orders.Paced`. The watching client is this same process, on a connection of its own."""
-    ledger = Ledger()
+    ledger = Ledger(keep_sights=True)
     requests = [
         (request.task_id, request.SerializeToString()) for request in creates(order.tasks, order.type, "default", 0)
     ]
@@ -27,7 +27,7 @@ async def create_by_the_clock(order: orders.Paced, line: Line) -> None:
         feed = await open_feed(watcher)
         await line.reach("ready")
         async with asyncio.TaskGroup() as group:
-            reading = group.create_task(read_feed(feed, ledger, order.tasks, keep_sights=True))
+            reading = group.create_task(read_feed(feed, ledger, order.tasks))
             sent = await _send_all(sender, requests, order.rate)
             async with asyncio.timeout(_PATIENCE_SECONDS):
                 await reading

@@ -37,6 +37,18 @@ class Paced(Struct, frozen=True, kw_only=True):
     arrivals: tuple[Arrival, ...]
 
 
+class Second(Struct, frozen=True, array_like=True):
+    """What a watching client got within one second."""
+
+    at: int
+    """In seconds since 1970."""
+    events: int
+    p50_ms: float
+    p99_ms: float
+    complete: int
+    """Tasks that have come to their end up to then."""
+
+
 class Followed(Struct, frozen=True, kw_only=True):
     """Of `Streams` and `Feed`."""
 
@@ -49,6 +61,7 @@ class Followed(Struct, frozen=True, kw_only=True):
     last_event_ns: int
     delay_ms: tuple[float, ...]
     """From the change's own time to the client, of every event, or of an even sample of a great many."""
+    seconds: tuple[Second, ...] = ()
     faults: tuple[str, ...] = ()
     """The first few things that were wrong."""
 
@@ -63,3 +76,23 @@ class Looped(Struct, frozen=True, kw_only=True):
     """The sum over all connections, so that it shows which statement costs what."""
     claim_seconds: float
     succeed_seconds: float
+
+
+class Probe(Struct, frozen=True, array_like=True):
+    """One task of `Steady` that was created and watched by itself."""
+
+    due_ns: int
+    reply_ms: float
+    """From when it was due to the reply."""
+    result_ms: float
+    """To its final version on its own stream."""
+
+
+class Held(Struct, frozen=True, kw_only=True):
+    """Of `Steady`."""
+
+    tasks: int
+    """Created, probes included."""
+    late_ms: tuple[float, ...]
+    """How late each batch was answered, from when it was due."""
+    probes: tuple[Probe, ...]

@@ -8,7 +8,7 @@ from taskwire_bench.generator import Generator
 from taskwire_bench.load import orders, reports
 from taskwire_bench.plan import Plan
 from taskwire_bench.results import Figure, Result
-from taskwire_bench.rig import Rig, Run, this_moment
+from taskwire_bench.rig import Rig, Run, cpu_of, this_moment
 from taskwire_bench.site import SERVICE_SETTINGS, Site
 from taskwire_bench.spread import Spread
 
@@ -81,8 +81,3 @@ async def measure(plan: Plan) -> Result:
         cpu={"throughput": cpu_of(runs)},
         details={"limits": [details for _, details in limits]},
     )
-
-
-def cpu_of(runs: list[Run]) -> dict[str, Spread]:
-    """Return the CPU seconds per 1,000 tasks of several runs by role."""
-    return {role: Spread.of(run.cpu[role] for run in runs) for role in runs[0].cpu}
