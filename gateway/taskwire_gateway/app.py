@@ -136,13 +136,15 @@ class Gateway:
             ),
             QUEUE_SERVICE: queue_methods(QueueService(db, seal, news)),
         }
+        sweeper = Sweeper(db, ringer, bell, calm_seconds=_calm_seconds(settings))
+        metrics.follow(bus=bus, database=db, sweeper=sweeper)
         self._listener = bell.listen(tailer.wake)
         self._chores = (
             tailer.run(),
             ProgressReader(db, dispatcher).run(),
             admission.run(),
             probe_health(db, health),
-            Sweeper(db, ringer, bell, calm_seconds=_calm_seconds(settings)).run(),
+            sweeper.run(),
             Partitioner(db, retention_days=settings.retention_days).run(),
             watch_loop_lag(metrics.loop_lag_seconds),
         )

@@ -95,9 +95,11 @@ class Health:
 
     async def _follow(self, service: str, context: CallContext) -> None:
         sent = None
-        while not self._closed:
+        while True:
             changed, status = self._changed, self._status(service)
             if status != sent:
                 await context.write(health_pb2.HealthCheckResponse(status=status))
                 sent = status
+            if self._closed:
+                return
             await asyncio.shield(changed)

@@ -97,12 +97,14 @@ def refused() -> Callable[..., Any]:
 async def _run_gateway(settings: Any, tenancy: Any = everyone_is_default) -> AsyncIterator[Api]:
     stop, ready = asyncio.Event(), asyncio.get_running_loop().create_future()
     serving = asyncio.create_task(
-        serve(settings, stop=stop, tenancy=tenancy, ready=lambda address, _: ready.set_result(address))
+        serve(settings, stop=stop, tenancy=tenancy, ready=lambda *addresses: ready.set_result(addresses))
     )
     await asyncio.wait((serving, ready), timeout=START_SECONDS, return_when=asyncio.FIRST_COMPLETED)
     if serving.done():
         await serving
-    api = Api(await asyncio.wait_for(ready, 1))
+    address, metrics = await asyncio.wait_for(ready, 1)
+    api = Api(address)
+    api.metrics = metrics
     api.stop = stop
     api.serving = serving
     try:
