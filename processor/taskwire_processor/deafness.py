@@ -15,12 +15,13 @@ RUNG_SECONDS_MIN = 2.0
 """A younger task may have its ring on the way."""
 RUNG_SECONDS_MAX = 50.0
 """The ring of an older task may have been dropped unheard while everybody was busy."""
-ROUNDS_MAX = 3
-"""Silent looks, one every few seconds, before the connection is made anew."""
+SILENT_SECONDS_MAX = 10.0
+"""How long nothing is heard, although rings were asked for all the while, before the connection is made anew: three
+looks at the usual pace, each of which sends probes."""
 REBUILDS_MAX = 3
 """New connections that helped nothing before this processor ends for another to take its place."""
 PROBES_MAX = 8
-"""Rings that are sent to be heard. Other processors hear some of them."""
+"""Rings that are sent to be heard, one for each queue. Other processors hear some of them."""
 
 log = logs.get(__name__)
 
@@ -34,38 +35,36 @@ class Deafness:
         self._bus = bus
         self._ear = ear
         self._ringer = ringer
+        self._clock = asyncio.get_running_loop().time
         self._heard = 0
-        self._listened = True
-        self._rounds = 0
+        self._silent_since = self._clock()
         self._rebuilds = 0
 
     def asked_for(self, ids: int) -> None:
         """Take note of how many ids the ear was asked for. Who asks for none hears none, which proves nothing."""
-        self._listened = self._listened and ids > 0
+        if ids <= 0:
+            self._silent_since = self._clock()
 
     def judge(self, found: Sequence[ClaimedTask]) -> None:
         """Take note of what a slow claim has found."""
-        heard, self._heard = self._heard, self._ear.heard
-        listened, self._listened = self._listened, True
-        if not listened:
-            return
-        if self._ear.heard != heard or not self._bus.is_connected:
+        if self._ear.heard != self._heard or not self._bus.is_connected:
             # Hearing, or known to be cut off: the connection mends itself.
-            self._rounds = self._rebuilds = 0
+            self._heard = self._ear.heard
+            self._silent_since = self._clock()
+            self._rebuilds = 0
             return
         unheard = [task for task in found if _was_rung(task)]
         if not unheard:
             return
-        self._rounds += 1
         self._ringer.ring(Ready(task.id, task.queue, TaskPriority.NORMAL) for task in _probes(unheard))
-        if self._rounds >= ROUNDS_MAX:
+        if self._clock() - self._silent_since >= SILENT_SECONDS_MAX:
             self._act()
 
     def _act(self) -> None:
-        self._rounds = 0
         if self._rebuilds >= REBUILDS_MAX:
             self.is_hopeless.set()
             return
+        self._silent_since = self._clock()
         self._rebuilds += 1
         log.warning(Event.BUS_DEAF, rebuilds=self._rebuilds)
         self._bus.rebuild()
@@ -77,6 +76,4 @@ def _was_rung(task: ClaimedTask) -> bool:
 
 
 def _probes(tasks: Sequence[ClaimedTask]) -> list[ClaimedTask]:
-    """Return one task of each queue, repeated: a ring carries many ids, and one id each makes many rings."""
-    of_queues = list({task.queue: task for task in tasks}.values())
-    return of_queues[:PROBES_MAX]
+    return list({task.queue: task for task in tasks}.values())[:PROBES_MAX]
