@@ -63,8 +63,10 @@ async def serve(settings: Settings, *, stop: asyncio.Event, ready: Ready | None 
         asyncio.TaskGroup() as group,
     ):
         house = House(settings=settings, db=db, bus=bus, bell=Bell(bus), ringer=Ringer(bus), metrics=metrics)
+        sweeper = Sweeper(db, house.ringer, house.bell, calm_seconds=_calm_seconds(settings))
+        metrics.follow(bus=bus, database=db, sweeper=sweeper)
         background = [
-            group.create_task(Sweeper(db, house.ringer, house.bell, calm_seconds=_calm_seconds(settings)).run()),
+            group.create_task(sweeper.run()),
             group.create_task(Partitioner(db, retention_days=settings.retention_days).run()),
             group.create_task(watch_loop_lag(metrics.loop_lag_seconds)),
         ]

@@ -11,6 +11,7 @@ from taskwire_processor.runner import wire
 from taskwire_processor.runner_process import RunnerFailed, RunnerProcess
 from taskwire_shared.telemetry import logs
 from taskwire_shared.telemetry.events import Event
+from taskwire_shared.telemetry.metrics import ProcessorMetrics
 
 RESTART_PAUSE_SECONDS = 1.0
 """Before a runner is replaced that did not live longer than this, so that one which cannot live costs little."""
@@ -34,10 +35,13 @@ class Runners:
     Entered, it has one runner at least and knows its handlers. On leaving, all runners end.
     """
 
-    def __init__(self, setup: wire.Setup, listener: RunnerListener, *, shared: int, alone_max: int) -> None:
+    def __init__(
+        self, setup: wire.Setup, listener: RunnerListener, metrics: ProcessorMetrics, *, shared: int, alone_max: int
+    ) -> None:
         self.offers: tuple[wire.Offer, ...] = ()
         self._setup = setup
         self._listener = listener
+        self._metrics = metrics
         self._shared_count = shared
         self._alone_max = alone_max
         self._group = asyncio.TaskGroup()
@@ -111,6 +115,7 @@ class Runners:
     def kill(self, runner: RunnerProcess) -> None:
         """End a runner by force. The listener hears of its death as soon as it is gone."""
         log.warning(Event.RUNNER_KILLED, pid=runner.pid, held=len(runner.held))
+        self._metrics.runner_kills.inc()
         self._retire(runner)
         runner.kill()
 
@@ -166,6 +171,7 @@ class Runners:
                 log.error(Event.RUNNER_DIED, error=str(error))
                 await asyncio.sleep(RESTART_PAUSE_SECONDS)
             else:
+                log.info(Event.RUNNER_STARTED, pid=runner.pid)
                 return runner
 
     async def _see_off(self, runner: RunnerProcess) -> None:
@@ -179,6 +185,7 @@ class Runners:
             self._retire(runner)
         if not runner.was_killed:
             log.warning(Event.RUNNER_DIED, pid=runner.pid, exit_code=exit_code, held=len(runner.held))
+            self._metrics.runner_deaths.inc()
         self._listener.died(runner, exit_code)
 
     def _retire(self, runner: RunnerProcess) -> None:

@@ -85,6 +85,7 @@ class Tenure:
         self._runners = Runners(
             _setup(settings),
             self._attempts,
+            house.metrics,
             shared=settings.processes,
             alone_max=min(settings.concurrency, max(ALONE_RUNNERS_MIN, os.cpu_count() or 1)),
         )
@@ -206,7 +207,6 @@ class Tenure:
         while True:
             metrics.running.set(len(self._attempts))
             metrics.runners.set(self._runners.count)
-            metrics.bus_connected.set(self._house.bus.is_connected)
             await asyncio.sleep(1.0)
 
     def _describe(self) -> Processor:
