@@ -85,10 +85,14 @@ async def forget_old_tasks(db: Database, *, retention: timedelta, now: datetime 
         end = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
         if end > cutoff:
             break
-        if await _is_over(db, day, parents, cutoff):
-            dropped += await _drop(db, day, parents)
-        elif end < cutoff - timedelta(days=LATE_DAYS):
-            thinned += await _thin(db, day, cutoff)
+        try:
+            if await _is_over(db, day, parents, cutoff):
+                dropped += await _drop(db, day, parents)
+            elif end < cutoff - timedelta(days=LATE_DAYS):
+                thinned += await _thin(db, day, cutoff)
+        except asyncpg.UndefinedTableError:
+            # Another process has just dropped it.
+            continue
     return Forgotten(tuple(dropped), thinned)
 
 
@@ -124,11 +128,11 @@ async def _drop_table(db: Database, day: date, parent: str, *, raises_floor: boo
 
     try:
         await db.run(unit)
-    except (BackendUnavailable, asyncpg.UndefinedTableError) as error:
-        if isinstance(error, BackendUnavailable) and not isinstance(error.__cause__, asyncpg.LockNotAvailableError):
-            raise
-        # Others hold it, or another process was faster.
-        return False
+    except BackendUnavailable as error:
+        if isinstance(error.__cause__, asyncpg.LockNotAvailableError):
+            # Others use it.
+            return False
+        raise
     return True
 
 
