@@ -95,3 +95,22 @@ async def run():
 def data_dir(tmp_path_factory):
     """Give a data folder that most tests here share, one after the other: making a cluster takes a second."""
     return tmp_path_factory.mktemp("data")
+
+
+def _is_gone(process):
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+@pytest.fixture(scope="session")
+def until_gone():
+    """Give a function that waits for the end of processes which nobody here has started."""
+
+    async def wait(*processes, seconds=10):
+        async with asyncio.timeout(seconds):
+            while not all(map(_is_gone, processes)):
+                await asyncio.sleep(0.02)
+
+    return wait

@@ -26,13 +26,13 @@ async def test_a_child_that_listens_is_stopped_by_the_first_signal(tmp_path):
     assert await child.stop([Stage(signal.SIGTERM, 5)]) == -signal.SIGTERM
 
 
-async def test_a_stubborn_child_is_killed_with_all_it_has_started(tmp_path):
+async def test_a_stubborn_child_is_killed_with_all_it_has_started(tmp_path, until_gone):
     child = await spawn(command(tmp_path, sys.executable, "-c", STUBBORN))
     await until(lambda: (tmp_path / "log").read_text().endswith("\n"))
     grandchild = psutil.Process(int((tmp_path / "log").read_text()))
 
     assert await child.stop([Stage(signal.SIGTERM, 0.1)]) == -signal.SIGKILL
-    await until(lambda: not grandchild.is_running() or grandchild.status() == psutil.STATUS_ZOMBIE)
+    await until_gone(grandchild)
 
 
 async def test_a_child_has_a_session_of_its_own(tmp_path):

@@ -11,7 +11,6 @@ import subprocess
 import termios
 import time
 
-import psutil
 import pytest
 
 from taskwire.client import Client
@@ -23,16 +22,7 @@ START_SECONDS = 60
 STOP_SECONDS = 15
 
 
-async def wait_until_gone(processes, seconds=10):
-    def alive():
-        return [one for one in processes if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
-
-    async with asyncio.timeout(seconds):
-        while alive():
-            await asyncio.sleep(0.02)
-
-
-async def test_it_serves_stops_cleanly_and_keeps_its_data(run, data_dir):
+async def test_it_serves_stops_cleanly_and_keeps_its_data(run, data_dir, until_gone):
     first = await run("dev", data_dir=data_dir)
     ready = await first.ready()
     assert "PENDING -> RUNNING -> SUCCEEDED" in first.text
@@ -44,7 +34,7 @@ async def test_it_serves_stops_cleanly_and_keeps_its_data(run, data_dir):
         assert (await client.wait(task.id)).state.name == "SUCCEEDED"
 
     assert await first.stop(signal.SIGINT) == 0
-    await wait_until_gone(tree, seconds=0.5)
+    await until_gone(*tree, seconds=0.5)
     assert occupants(data_dir) == []
 
     began = time.monotonic()
@@ -75,17 +65,18 @@ async def test_a_second_one_is_refused_and_the_first_is_stopped_by_command(run, 
     assert "No Taskwire runs in" in again.text
 
 
-async def test_killed_it_takes_everything_along_and_the_next_start_recovers(run, data_dir):
-    first = await run("dev", data_dir=data_dir)
+async def test_killed_it_takes_everything_along_and_the_next_start_recovers(run, data_dir, until_gone):
+    short_lease = {"TASKWIRE_LEASE_SECONDS": "2"}
+    first = await run("dev", data_dir=data_dir, environment=short_lease)
     ready = await first.ready()
     tree = first.tree()
     async with Client(ready["grpc"]) as client:
         task = await client.create("sleep", {"seconds": 1})
 
     first.process.kill()
-    await wait_until_gone(tree)
+    await until_gone(*tree)
 
-    second = await run("dev", data_dir=data_dir, environment={"TASKWIRE_LEASE_SECONDS": "2"})
+    second = await run("dev", data_dir=data_dir, environment=short_lease)
     ready = await second.ready()
     async with asyncio.timeout(60), Client(ready["grpc"]) as client:
         assert (await client.wait(task.id)).state.name == "SUCCEEDED"
@@ -141,7 +132,7 @@ def wait_for_text(file, words):
 
 
 @pytest.mark.parametrize("how", ["ctrl-c", "hang up"])
-async def test_in_a_terminal(run, data_dir, how):
+async def test_in_a_terminal(run, data_dir, until_gone, how):
     mine, theirs = pty.openpty()
 
     def take_terminal():
@@ -167,7 +158,7 @@ async def test_in_a_terminal(run, data_dir, how):
 
     async with asyncio.timeout(STOP_SECONDS):
         assert await program.process.wait() == 0
-    await wait_until_gone(tree)
+    await until_gone(*tree)
     if how == "ctrl-c":
         os.close(mine)
 

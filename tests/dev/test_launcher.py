@@ -63,7 +63,7 @@ def test_it_does_not_start_for_a_parent_that_is_gone():
     assert launch("same", "/bin/true", parent=1).returncode == -signal.SIGKILL
 
 
-async def test_it_dies_with_its_parent():
+async def test_it_dies_with_its_parent(until_gone):
     program = [sys.executable, "-c", PARENT, launcher.__file__, "/bin/sleep", "60"]
     parent = await asyncio.create_subprocess_exec(*program, stdout=subprocess.PIPE)
     assert parent.stdout is not None
@@ -73,4 +73,4 @@ async def test_it_dies_with_its_parent():
     parent.kill()
     await parent.wait()
 
-    await until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+    await until_gone(child)

@@ -79,13 +79,13 @@ async def test_a_pid_file_with_the_number_of_somebody_else_does_not_matter(clust
         assert await ask(running, "SELECT value FROM kept") == 42
 
 
-async def test_an_orphan_is_stopped_before_its_data_is_opened_again(cluster):
+async def test_an_orphan_is_stopped_before_its_data_is_opened_again(cluster, until_gone):
     orphan = EmbeddedPostgres(cluster)
     await orphan.start()
     orphan_process = psutil.Process(orphan.child.pid)
 
     async with EmbeddedPostgres(cluster) as running:
-        assert not orphan_process.is_running() or orphan_process.status() == psutil.STATUS_ZOMBIE
+        await until_gone(orphan_process, seconds=0.1)
         assert await ask(running, "SELECT value FROM kept") == 42
     await orphan.stop()
 
