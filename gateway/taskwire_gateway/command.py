@@ -26,10 +26,10 @@ def main(argv: list[str]) -> int:
     parser.parse_args(argv)
     try:
         settings = Settings.load()
+        logs.configure(settings.log_level, settings.log_file)
     except SettingsError as error:
         print(error, file=sys.stderr)
         return _WRONG_SETTINGS
-    logs.configure(settings.log_level, settings.log_file)
     return lifecycle.run(_run(settings))
 
 
@@ -39,7 +39,7 @@ async def _run(settings: Settings) -> int:
     with lifecycle.stop_event_on_signals() as stop:
         try:
             await serve(settings, stop=stop, ready=_say_ready)
-        except* (BackendUnavailable, ListenError, NotMigrated) as group:
+        except* (BackendUnavailable, ListenError, NotMigrated, SettingsError) as group:
             for error in group.exceptions:
                 _log.error(Event.PROCESS_FAILED, role="gateway", error=f"{type(error).__name__}: {error}")
             exit_code = _FAILED

@@ -6,8 +6,9 @@ under load the flushes grow and cost less for each task. Only after the commit c
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from uuid import UUID
 
 from msgspec import Struct
@@ -131,6 +132,8 @@ class Creator:
     def _begin(self) -> None:
         self._start = None
         flush = self._take()
+        if not flush:
+            return
         self._busy = len(flush) >= LINGER_FROM_REQUESTS
         self._under_way += 1
         self._flushes.create_task(self._run(flush))
@@ -144,6 +147,10 @@ class Creator:
         tasks = size = 0
         while self._waiting:
             pending = self._waiting.popleft()
+            if pending.receipt.done():
+                # Its caller has left. Under overload these would keep everybody else waiting.
+                self._drop(pending)
+                continue
             tasks += len(pending.batch.tasks)
             size += pending.bytes
             if taken and (tasks > FLUSH_TASKS_MAX or size > FLUSH_BYTES_MAX):
@@ -152,12 +159,15 @@ class Creator:
             if names.isdisjoint(pending.batch.names):
                 names |= pending.batch.names
                 taken.append(pending)
-                self._tasks_waiting -= len(pending.batch.tasks)
-                self._bytes_waiting -= pending.bytes
+                self._drop(pending)
             else:
                 left.append(pending)
         self._waiting.extendleft(reversed(left))
         return taken
+
+    def _drop(self, pending: _Pending) -> None:
+        self._tasks_waiting -= len(pending.batch.tasks)
+        self._bytes_waiting -= pending.bytes
 
     async def _run(self, flush: list[_Pending]) -> None:
         """Flush, and see to it that everybody gets an answer, whatever happens."""
@@ -186,10 +196,9 @@ class Creator:
             await self._divide(flush)
             return
         self._tell(tasks, creation)
-        known = await self._known(tasks, creation)
-        for pending in flush:
-            if not pending.receipt.done():
-                pending.receipt.set_result(_receipt(pending.batch, creation, known))
+        repeated = [pending for pending in flush if not _confirm(pending, creation)]
+        if repeated:
+            await self._confirm_repeated(repeated, creation)
 
     async def _write(self, tasks: Sequence[NewTask]) -> Creation:
         """Run the statement, once more if the connection was lost: by their ids, tasks that got through are known."""
@@ -218,16 +227,15 @@ class Creator:
         )
         self._bell.strike()
 
-    async def _known(self, tasks: Sequence[NewTask], creation: Creation) -> dict[UUID, Task]:
-        """Read the tasks that were there before, by the id of the new one."""
-        if len(creation.created) == len(tasks):
-            return {}
-        asked = [task for task in tasks if task.id not in creation.created]
+    async def _confirm_repeated(self, flush: list[_Pending], creation: Creation) -> None:
+        """Answer requests of which some tasks were there before, with these as they are now."""
+        asked = [task for pending in flush for task in pending.batch.tasks if task.id not in creation.created]
         found = await self._creations.existing(asked)
-        if len(found) < len(asked):
-            # Somebody else's were taken back, or removed by now: nothing can be said that will stay true.
-            raise BackendUnavailable
-        return {asked[existing.index].id: existing.task for existing in found}
+        known = {asked[existing.index].id: existing.task for existing in found}
+        for pending in flush:
+            if not _confirm(pending, creation, known):
+                # They were removed in between: nothing can be said that will stay true.
+                _refuse(pending, BackendUnavailable())
 
     async def _divide(self, flush: list[_Pending]) -> None:
         """Find the request that cannot be stored by halves, so that it takes nobody else down with it."""
@@ -253,9 +261,15 @@ def _refuse(pending: _Pending, error: BaseException) -> None:
         pending.receipt.set_exception(error)
 
 
-def _receipt(batch: Batch, creation: Creation, known: dict[UUID, Task]) -> Receipt:
-    if not known:
-        return Receipt(creation.created_at, {}, batch.repeats)
-    pairs = zip(batch.origins, batch.tasks, strict=True)
-    by_index = {origin: known[task.id] for origin, task in pairs if task.id in known}
-    return Receipt(creation.created_at, by_index, batch.repeats)
+def _confirm(pending: _Pending, creation: Creation, known: Mapping[UUID, Task] = MappingProxyType({})) -> bool:
+    """Answer `pending`, if each of its tasks is either new or known. Returns whether it was."""
+    batch = pending.batch
+    by_index: dict[int, Task] = {}
+    for origin, task in zip(batch.origins, batch.tasks, strict=True):
+        if task.id not in creation.created:
+            if task.id not in known:
+                return False
+            by_index[origin] = known[task.id]
+    if not pending.receipt.done():
+        pending.receipt.set_result(Receipt(creation.created_at, by_index, batch.repeats))
+    return True

@@ -8,7 +8,7 @@ import pytest
 
 from taskwire.v1 import task_pb2
 from taskwire.v1 import task_service_pb2 as pb
-from taskwire_gateway import feed
+from taskwire_gateway import edge, feed
 from taskwire_shared.store.database import Database
 
 SECONDS = 10
@@ -200,3 +200,31 @@ async def test_p6_a_feed_that_is_read_too_slowly_is_aborted_and_can_be_resumed(a
     found, _ = await _changes(call, 30)
     _check_order(found, ids, [1, 2, 3])
     call.cancel()
+
+
+async def test_p9_a_reader_that_takes_nothing_loses_its_watch(gateway, monkeypatch):
+    monkeypatch.setattr(edge, "WRITE_SECONDS", 0.3)
+    monkeypatch.setattr(edge, "FAREWELL_SECONDS", 0.3)
+    async with gateway(watches_max=1) as api:
+        stuck = api.tasks.WatchTasks(pb.WatchTasksRequest())
+        token = (await _read(stuck)).resume_token
+        labels = {f"{number}": "x" * 255 for number in range(15)}
+        request = pb.CreateTaskRequest(task=task_pb2.Task(type="echo", labels=labels))
+        batch = pb.BatchCreateTasksRequest(requests=[request] * 500)
+        other = None
+        async with asyncio.timeout(30):
+            while other is None:
+                await api.tasks.BatchCreateTasks(batch)
+                other = await _open(api, pb.WatchTasksRequest(resume_token=token))
+        other.cancel()
+        stuck.cancel()
+
+
+async def _open(api, request):
+    call = api.tasks.WatchTasks(request)
+    try:
+        await _read(call)
+    except grpc.aio.AioRpcError as error:
+        assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED  # noqa: PT017
+        return None
+    return call
