@@ -18,8 +18,8 @@ Reporter = Callable[[float, str], None]
 class Attempt:
     """One attempt at a task, safe to use from any thread.
 
-    A handler may run twice for one attempt around a lost processor, never for two attempts with the same number:
-    `(task_id, attempt)` names the attempt, and `task_id` is what to give other systems as an idempotency key.
+    A task may be executed again after its processor was lost, maybe while the first execution still goes on, and then
+    with a higher `attempt`. `task_id` is what to give other systems as an idempotency key.
     """
 
     __slots__ = (

@@ -27,10 +27,10 @@ def main(argv: list[str]) -> int:
     parser.parse_args(argv)
     try:
         settings = Settings.load()
+        logs.configure(settings.log_level, settings.log_file)
     except SettingsError as error:
         print(error, file=sys.stderr)
         return _WRONG_SETTINGS
-    logs.configure(settings.log_level, settings.log_file)
     return lifecycle.run(_run(settings))
 
 
@@ -49,7 +49,7 @@ async def _run(settings: Settings) -> int:
     with lifecycle.stop_event_on_signals() as stop:
         try:
             await serve(settings, stop=stop, ready=say_ready)
-        except* (BackendUnavailable, NotMigrated, RunnerFailed, Deaf) as group:
+        except* (BackendUnavailable, NotMigrated, RunnerFailed, Deaf, SettingsError) as group:
             for error in group.exceptions:
                 log.error(Event.PROCESS_FAILED, role="processor", error=f"{type(error).__name__}: {error}")
             exit_code = 1

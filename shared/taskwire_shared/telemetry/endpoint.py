@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
-from taskwire_shared.settings import split_address
+from taskwire_shared.settings import Problem, SettingsError, split_address
 
 _HEAD_BYTES_MAX = 8 * 1024
 _EXCHANGE_SECONDS_MAX = 5.0
@@ -31,7 +31,7 @@ class _Answer(NamedTuple):
 async def serve_metrics(listen: str, registry: CollectorRegistry, is_healthy: Callable[[], bool]) -> AsyncIterator[str]:
     """Serve on `listen` (`host:port`) until the block ends, and give the address bound. Empty serves nothing.
 
-    Raises OSError when the address cannot be bound.
+    Raises `SettingsError` when the address cannot be bound.
     """
     if not listen:
         yield ""
@@ -48,7 +48,11 @@ async def serve_metrics(listen: str, registry: CollectorRegistry, is_healthy: Ca
         open_now.add(task)
         task.add_done_callback(open_now.discard)
 
-    server = await asyncio.start_server(connected, host, port, limit=_HEAD_BYTES_MAX)
+    try:
+        server = await asyncio.start_server(connected, host, port, limit=_HEAD_BYTES_MAX)
+    except OSError as error:
+        problem = Problem(variable="TASKWIRE_METRICS_LISTEN", text=f"cannot listen on {listen}: {error}")
+        raise SettingsError([problem]) from error
     try:
         yield _address(server)
     finally:

@@ -14,6 +14,7 @@ import msgspec
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
+from taskwire_shared.settings import Problem, SettingsError
 from taskwire_shared.telemetry.events import Event
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
@@ -30,7 +31,7 @@ def configure(level: str = "info", file: str = "") -> None:
     """Send all logging of this process to `file`, or to standard error when it is empty.
 
     A file is appended to and opened anew after it was moved away. To be called once, before the first line is logged:
-    a logger keeps the level that it has first been used with.
+    a logger keeps the level that it has first been used with. Raises `SettingsError` when the file cannot be written.
     """
     handler = _handler(file)
     people_read = not file and sys.stderr.isatty()
@@ -57,7 +58,11 @@ def _handler(file: str) -> logging.Handler:
         # Imported late: importing logging.handlers brings the socket and pickle machinery with it.
         from logging.handlers import WatchedFileHandler
 
-        return WatchedFileHandler(file, encoding="utf-8")
+        try:
+            return WatchedFileHandler(file, encoding="utf-8")
+        except OSError as error:
+            problem = Problem(variable="TASKWIRE_LOG_FILE", text=f"cannot write to {file!r}: {error.strerror}")
+            raise SettingsError([problem]) from error
     handler: logging.StreamHandler[TextIO] = logging.StreamHandler(sys.stderr)
     return handler
 

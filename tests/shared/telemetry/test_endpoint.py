@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 
-from taskwire_shared.settings import split_address
+from taskwire_shared.settings import SettingsError, split_address
 from taskwire_shared.telemetry import endpoint
 from taskwire_shared.telemetry.endpoint import serve_metrics
 
@@ -99,6 +99,6 @@ async def test_empty_address_serves_nothing() -> None:
 
 async def test_address_in_use_is_an_error() -> None:
     async with serve_metrics("127.0.0.1:0", CollectorRegistry(), lambda: True) as address:
-        with pytest.raises(OSError, match="in use"):
+        with pytest.raises(SettingsError, match=r"TASKWIRE_METRICS_LISTEN: cannot listen on .* in use"):
             async with serve_metrics(address, CollectorRegistry(), lambda: True):
                 pass

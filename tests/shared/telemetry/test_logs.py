@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 import structlog
 
+from taskwire_shared.settings import SettingsError
 from taskwire_shared.telemetry import logs
 from taskwire_shared.telemetry.events import Event
 
@@ -99,3 +100,8 @@ def test_standard_error_gets_json_unless_it_is_a_terminal(capsys, monkeypatch) -
     shown = capsys.readouterr().err
     assert "process.ready" in shown
     assert not shown.startswith("{")
+
+
+def test_file_that_cannot_be_written_is_a_wrong_setting(tmp_path) -> None:
+    with pytest.raises(SettingsError, match=r"TASKWIRE_LOG_FILE: cannot write to .*No such file or directory"):
+        logs.configure("info", str(tmp_path / "no" / "log"))
