@@ -6,7 +6,7 @@ from uuid import UUID
 from taskwire_shared.domain import defaults
 from taskwire_shared.domain.task import ClaimedTask
 from taskwire_shared.store.database import Database
-from taskwire_shared.store.history import CHANGED_COLUMNS, NOTE_CHANGES, NOW, STATE
+from taskwire_shared.store.history import CHANGED_COLUMNS, NOTE_CHANGES, NOW, STATE, found_by_id
 from taskwire_shared.store.rows import CLAIMED_COLUMNS, columns, to_claimed_task
 
 DUE_SLACK_SECONDS = defaults.CANCEL_GRACE_SECONDS + 5.0
@@ -27,7 +27,7 @@ changed AS (
         due_at = {NOW} + (t.attempt_timeout_ms * 0.001 + {DUE_SLACK_SECONDS}) * interval '1 second',
         progress_fraction = NULL, progress_message = NULL, progress_at = NULL
     FROM held
-    WHERE t.id = held.id
+    WHERE {found_by_id("held")}
     RETURNING {CHANGED_COLUMNS}, t.queue, t.type, t.input, t.input_is_text, t.input_content_type, t.max_attempts,
         t.attempt_timeout_ms, t.initial_backoff_ms, t.max_backoff_ms, t.created_at, t.expire_at
 ), noted AS ({NOTE_CHANGES})

@@ -8,15 +8,17 @@ from uuid import UUID
 import asyncpg
 from msgspec import Struct
 
-from taskwire_shared.domain.task import NewTask, Task, TaskState
+from taskwire_shared.domain.task import NewTask, RetryPolicy, Task, TaskState
 from taskwire_shared.store.database import Database
-from taskwire_shared.store.history import CHANGED_COLUMNS, NOTE_CHANGES
+from taskwire_shared.store.history import CHANGED_COLUMNS, NOTE_CHANGES, found_by_id
 from taskwire_shared.store.rows import BASIC_COLUMNS, columns, labels_document, to_task
 
 KEY_HOURS = 24
 """For so long a key stands for its task even when the task is gone."""
 KNOWN_QUEUES_MAX = 100_000
 """Names remembered per process, about 10 MB. Past it the set is forgotten and learned anew."""
+
+_NO_POLICY = RetryPolicy()
 
 _PLAIN_TYPES = ("uuid", "text", "text", "text", "smallint", "bytea", "bytea", "boolean", "text")
 _PLAIN_NAMES = "id, tenant, queue, type, priority, request_hash, input, input_is_text, input_content_type"
@@ -97,10 +99,14 @@ UNION ALL SELECT NULL::uuid, NULL::timestamptz, name FROM opened
 """For tasks with keys, of queues that may not exist yet, or whose ids may exist already."""
 
 READ_EXISTING = f"""
-SELECT w.index, t.request_hash, {columns(BASIC_COLUMNS)}
-FROM unnest($1::integer[], $2::uuid[], $3::text[], $4::text[], $5::text[]) AS w(index, id, tenant, queue, key)
-LEFT JOIN idempotency_keys k ON k.tenant = w.tenant AND k.queue = w.queue AND k.key = w.key
-JOIN tasks t ON t.id = coalesce(k.task_id, w.id)
+SELECT wanted.n, t.request_hash, {columns(BASIC_COLUMNS)}
+FROM (
+    SELECT w.n, coalesce(k.task_id, w.id) AS id
+    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) WITH ORDINALITY AS w(id, tenant, queue, key, n)
+    LEFT JOIN idempotency_keys k ON k.tenant = w.tenant AND k.queue = w.queue AND k.key = w.key
+) AS wanted
+JOIN tasks t ON {found_by_id("wanted")}
+ORDER BY wanted.n
 """
 
 
@@ -147,7 +153,7 @@ class Creations:
             ContentConflict: One exists already with other content, or belongs to another tenant.
             BackendUnavailable: Whether they were stored is unknown; the same call can be repeated.
         """
-        tasks = sorted(tasks, key=_id_of)
+        tasks = sorted(tasks, key=_order)
         if self._are_probably_new(tasks):
             with contextlib.suppress(asyncpg.UniqueViolationError):
                 return await self._create_new(tasks)
@@ -157,7 +163,6 @@ class Creations:
         """Read the tasks that have the key, or else the id, of `tasks`. Run it after `create_tasks`."""
         rows = await self._db.fetch(
             READ_EXISTING,
-            list(range(len(tasks))),
             [task.id for task in tasks],
             [task.tenant for task in tasks],
             [task.queue for task in tasks],
@@ -165,10 +170,10 @@ class Creations:
         )
         return [
             Existing(
-                index=row["index"],
+                index=row["n"] - 1,
                 task=to_task(row),
-                same=row["request_hash"] == tasks[row["index"]].request_hash,
-                same_tenant=row["tenant"] == tasks[row["index"]].tenant,
+                same=row["request_hash"] == tasks[row["n"] - 1].request_hash,
+                same_tenant=row["tenant"] == tasks[row["n"] - 1].tenant,
             )
             for row in rows
         ]
@@ -230,21 +235,18 @@ def as_created(task: NewTask, created_at: datetime) -> Task:
     )
 
 
-def _id_of(task: NewTask) -> UUID:
-    return task.id
+def _order(task: NewTask) -> int:
+    # As UUIDs are ordered, but at an eighth of the price of comparing them as objects (1.1 us a task).
+    return task.id.int
 
 
 def _is_plain(task: NewTask) -> bool:
-    policy = task.retry_policy
     return (
         task.schedule_at is None
         and task.expire_at is None
         and task.retry_of is None
         and not task.labels
-        and policy.max_attempts is None
-        and policy.attempt_timeout_ms is None
-        and policy.initial_backoff_ms is None
-        and policy.max_backoff_ms is None
+        and task.retry_policy == _NO_POLICY
     )
 
 

@@ -29,6 +29,8 @@ RETRIES_MAX = 5
 """Of a unit that lost a deadlock or a serialization conflict. Sorted batches do not deadlock with each other."""
 RETRY_PAUSE_SECONDS = 0.05
 
+# `plan_cache_mode` stays as it is: of 52 us that creating, claiming and completing a task in batches of 500 took,
+# generic plans alone saved nothing, and custom ones alone cost 7 more.
 _SESSION_SETTINGS = {
     # With small or stale statistics the planner turns `id = any($1)` into a sequential scan: a factor of ten.
     "enable_seqscan": "off",

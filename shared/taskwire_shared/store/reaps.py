@@ -13,6 +13,7 @@ from taskwire_shared.store.verdicts import CARRY_OUT, HELD_COLUMNS, Wish, failur
 BURY_AFTER_SECONDS = 3600
 """For so long the row of a dead processor is kept, for people who ask what became of it."""
 
+# Rows are locked in the order of `tasks_running` and never waited for. Ordered by id, all tasks would be read.
 TAKE_BACK = f"""
 WITH held AS (
     SELECT {HELD_COLUMNS}, {Wish.TAKE_BACK:d} AS wish,
@@ -21,7 +22,7 @@ WITH held AS (
     FROM tasks t
     WHERE t.state = 3
         AND NOT EXISTS (SELECT FROM processors p WHERE p.id = t.processor AND p.lease_until > now())
-    ORDER BY t.id LIMIT $1
+    ORDER BY t.processor LIMIT $1
     FOR UPDATE OF t SKIP LOCKED
 ), {CARRY_OUT}
 """

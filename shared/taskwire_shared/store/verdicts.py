@@ -8,7 +8,7 @@ from enum import IntEnum
 
 from taskwire_shared.domain import defaults, limits
 from taskwire_shared.domain.outcome import ATTEMPTS_EXHAUSTED, EXPIRED
-from taskwire_shared.store.history import CHANGED_COLUMNS, NOTE_CHANGES, NOW
+from taskwire_shared.store.history import CHANGED_COLUMNS, NOTE_CHANGES, NOW, found_by_id
 
 
 class Wish(IntEnum):
@@ -78,7 +78,7 @@ judged AS (
             ELSE v.expired_failure
         END
     FROM (SELECT *, {_EXHAUSTED} AS exhausted_failure, {_EXPIRED} AS expired_failure FROM verdict) v
-    WHERE t.id = v.id
+    WHERE {found_by_id("v")}
     RETURNING {CHANGED_COLUMNS}, t.queue, t.priority
 ), noted AS ({NOTE_CHANGES})
 SELECT id, attempt, state, queue, priority FROM changed
