@@ -37,7 +37,7 @@ async def _count(url):
 @pytest.fixture(scope="module")
 async def shared(shared_gateway):
     """Run one gateway for all tests that change nothing."""
-    async with shared_gateway("bad_input") as running:
+    async with shared_gateway("validation") as running:
         yield running
 
 
