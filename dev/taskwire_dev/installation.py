@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ from taskwire_dev.database import prepare_database
 from taskwire_dev.failure import StartFailed
 from taskwire_dev.log_reader import LogReader
 from taskwire_dev.nats import EmbeddedNats
-from taskwire_dev.ports import LOOPBACK, free_port_near, is_free
+from taskwire_dev.ports import LOOPBACK, free_port, free_port_near, is_free
 from taskwire_dev.postgres import EmbeddedPostgres
 from taskwire_dev.service import Service
 from taskwire_dev.supervisor import Say, Supervisor
@@ -111,9 +112,25 @@ def _services(plan: Plan, postgres: EmbeddedPostgres, nats: EmbeddedNats) -> tup
 
 def _service(kind: str, plan: Plan, settings: Settings) -> Service:
     environment = {name: value for name, value in plan.environ.items() if not name.startswith(PREFIX)}
-    environment |= settings.as_environment()
-    log = plan.folder.logs / f"{kind}.log"
-    return Service(kind, kind, environment=environment, log=log, grace=settings.grace_seconds)
+    return Service(
+        kind,
+        kind,
+        environment=environment | settings.as_environment(),
+        log=plan.folder.logs / f"{kind}.log",
+        grace=settings.grace_seconds,
+        move=partial(_other_addresses, plan.settings.model_fields_set),
+    )
+
+
+def _other_addresses(given: AbstractSet[str], environment: Mapping[str, str]) -> dict[str, str]:
+    """Replace those addresses that we chose and that somebody else has taken since."""
+    moved = {}
+    for field in ("listen", "metrics_listen"):
+        address = environment[f"{PREFIX}{field.upper()}"]
+        host, port = split_address(address)
+        if field not in given and not is_free(port, host):
+            moved[f"{PREFIX}{field.upper()}"] = f"{host}:{free_port(host)}"
+    return moved
 
 
 def _address(wanted: str, is_given: bool, usual_port: int) -> str:

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,6 +18,9 @@ _SLACK_SECONDS = 2.0
 """Between the grace that a service has for its work and the moment it is killed."""
 LOG_BYTES_MAX = 16 * 1024**2
 """A longer log is moved aside at the next start."""
+
+_STARTS_MAX = 3
+"""How often other addresses are tried when somebody takes those just found free."""
 
 MODULES = {"gateway": "taskwire_gateway", "processor": "taskwire_processor"}
 
@@ -46,7 +49,16 @@ class Ready(Struct, frozen=True):
 class Service:
     """A gateway or a processor that can be stopped, killed, frozen and started again. The owner stops it."""
 
-    def __init__(self, kind: str, name: str, *, environment: Mapping[str, str], log: Path, grace: float) -> None:
+    def __init__(
+        self,
+        kind: str,
+        name: str,
+        *,
+        environment: Mapping[str, str],
+        log: Path,
+        grace: float,
+        move: Callable[[Mapping[str, str]], Mapping[str, str]] = lambda environment: {},  # noqa: ARG005
+    ) -> None:
         """Describe a service.
 
         Args:
@@ -55,12 +67,14 @@ class Service:
             environment: All of its environment variables.
             log: Where its output goes, at the end.
             grace: For how many seconds it may finish its work when it is stopped.
+            move: Is asked for other variables when it does not start; with none, it is a failure.
         """
         self.kind = kind
         self.name = name
         self.environment = dict(environment)
         self.log = log
         self.grace = grace
+        self._move = move
         self._child: Child | None = None
         self._ready: Ready | None = None
         self._log_start = 0
@@ -86,23 +100,16 @@ class Service:
 
     async def start(self) -> Ready:
         """Start the process and wait until it serves. Raises StartFailed."""
-        _rotate(self.log)
-        self._log_start = self.log.stat().st_size if self.log.exists() else 0
-        self._child = child = await spawn(self._command())
-        ready: Ready | None = None
-        try:
-            async with asyncio.timeout(_START_SECONDS):
-                await until(lambda: child.exit_code is not None or self._said_ready())
-            ready = self._said_ready()
-        except TimeoutError:
-            raise self._did_not(f"is not ready after {_START_SECONDS:.0f} s") from None
-        finally:
-            if ready is None:
-                await child.stop([])
-        if ready is None:
-            raise self._did_not(f"{describe_end(child.exit_code)} before it was ready")
-        self._ready = ready
-        return ready
+        for _ in range(_STARTS_MAX - 1):
+            try:
+                return await self._start()
+            except StartFailed:
+                # Once it has been ready, others know where it is.
+                moved = {} if self._ready else self._move(self.environment)
+                if not moved:
+                    raise
+                self.environment |= moved
+        return await self._start()
 
     async def stop(self) -> int | None:
         """Ask it to stop and wait; kill it some seconds after its grace. Return its exit code, if it was started."""
@@ -126,6 +133,25 @@ class Service:
     def thaw(self) -> None:
         """Let it run again."""
         self.child.send(signal.SIGCONT)
+
+    async def _start(self) -> Ready:
+        _rotate(self.log)
+        self._log_start = self.log.stat().st_size if self.log.exists() else 0
+        self._child = child = await spawn(self._command())
+        ready: Ready | None = None
+        try:
+            async with asyncio.timeout(_START_SECONDS):
+                await until(lambda: child.exit_code is not None or self._said_ready())
+            ready = self._said_ready()
+        except TimeoutError:
+            raise self._did_not(f"is not ready after {_START_SECONDS:.0f} s") from None
+        finally:
+            if ready is None:
+                await child.stop([])
+        if ready is None:
+            raise self._did_not(f"{describe_end(child.exit_code)} before it was ready")
+        self._ready = ready
+        return ready
 
     def _command(self) -> Command:
         return Command(

@@ -5,7 +5,7 @@ import pytest
 from taskwire.client import Client
 from taskwire_dev.data_folder import DataFolder
 from taskwire_dev.failure import StartFailed
-from taskwire_dev.installation import Plan, _address, _as_reached, _next_address, running
+from taskwire_dev.installation import Plan, _address, _as_reached, _next_address, _other_addresses, running
 from taskwire_shared.settings import Settings
 
 pytestmark = pytest.mark.timeout(120)
@@ -41,6 +41,13 @@ def test_the_processor_has_its_metrics_next_to_those_of_the_gateway():
 
     assert host == "127.0.0.1"
     assert int(port) != 29990
+
+
+def test_only_what_was_chosen_and_is_lost_is_chosen_again(taken):
+    environment = {"TASKWIRE_LISTEN": f"127.0.0.1:{taken}", "TASKWIRE_METRICS_LISTEN": "127.0.0.1:29998"}
+
+    assert _other_addresses(set(), environment).keys() == {"TASKWIRE_LISTEN"}
+    assert _other_addresses({"listen"}, environment) == {}
 
 
 def test_an_address_for_everybody_is_reached_on_the_loopback():

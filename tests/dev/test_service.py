@@ -5,6 +5,7 @@ import psutil
 import pytest
 
 from taskwire_dev import service as service_module
+from taskwire_dev.children import until
 from taskwire_dev.failure import StartFailed
 from taskwire_dev.service import Service
 
@@ -22,12 +23,12 @@ HANGS = "import time; time.sleep(60)"
 def make(tmp_path, monkeypatch):
     """Give a function that makes a service out of a script."""
 
-    def make_service(script):
+    def make_service(script, **given):
         module = tmp_path / "stand_in.py"
         module.write_text("import signal; signal.pthread_sigmask(signal.SIG_BLOCK, {15})\n" + script)
         monkeypatch.setitem(service_module.MODULES, "gateway", "stand_in")
         environment = {"PYTHONPATH": str(tmp_path)}
-        return Service("gateway", "gateway", environment=environment, log=tmp_path / "gateway.log", grace=1)
+        return Service("gateway", "gateway", environment=environment, log=tmp_path / "gateway.log", grace=1, **given)
 
     return make_service
 
@@ -60,7 +61,7 @@ async def test_it_can_be_frozen(make):
     await service.start()
 
     service.freeze()
-    assert psutil.Process(service.child.pid).status() == psutil.STATUS_STOPPED
+    await until(lambda: psutil.Process(service.child.pid).status() == psutil.STATUS_STOPPED)
     service.thaw()
 
     assert await service.stop() == 0
@@ -103,3 +104,32 @@ async def test_it_is_run_by_this_python(make):
     await service.stop()
 
     assert service.log.read_text().splitlines()[0] == sys.executable
+
+
+PICKY = """
+import os, sys
+if os.environ.get("PLACE") != "3":
+    sys.exit("taken")
+"""
+
+
+async def test_it_moves_until_it_finds_a_place(make):
+    places = iter("23")
+    service = make(PICKY + SERVES, move=lambda environment: {"PLACE": next(places)})
+
+    await service.start()
+
+    assert service.environment["PLACE"] == "3"
+    await service.stop()
+
+
+async def test_it_does_not_move_once_others_know_where_it_is(make, tmp_path):
+    service = make(SERVES, move=lambda environment: {"PLACE": "elsewhere"})
+    await service.start()
+    await service.stop()
+    (tmp_path / "stand_in.py").write_text(FAILS)
+
+    with pytest.raises(StartFailed):
+        await service.start()
+
+    assert "PLACE" not in service.environment
