@@ -14,6 +14,7 @@ from taskwire_bench.generator import Generator
 from taskwire_bench.load import orders, reports
 from taskwire_bench.site import Site
 from taskwire_bench.spread import Spread
+from taskwire_dev.failure import tail_of
 from taskwire_dev.stack import Stack
 from taskwire_shared.domain.ids import floor_id
 
@@ -56,11 +57,17 @@ class Rig:
         """Make a database and start services on it until the block ends."""
         url = await site.database(database)
         async with Books.open(url) as books, site.stack(url, **variables) as stack:
-            for _ in range(gateways):
-                await stack.gateway()
-            for _ in range(processors):
-                await stack.processor()
-            yield cls(site, stack, books, url)
+            try:
+                for _ in range(gateways):
+                    await stack.gateway()
+                for _ in range(processors):
+                    await stack.processor()
+                yield cls(site, stack, books, url)
+            except Exception as error:
+                # The folder with the logs is about to be deleted.
+                for service in (*stack.gateways, *stack.processors):
+                    error.add_note(f"the {service.name} logged last:\n{tail_of(service.log)}")
+                raise
 
     @property
     def addresses(self) -> tuple[str, ...]:
