@@ -148,10 +148,18 @@ async def _try_to_dial(urls: Sequence[str], outbox: Outbox) -> Link | None:
 
 async def discard(client: Client) -> None:
     """Close `client`, politely for a moment, then by force."""
-    with suppress(Exception):
-        async with asyncio.timeout(CLOSE_SECONDS):
-            await client.close()
+    # In a task of its own, since the client swallows the cancellation that a timeout would be.
+    closing = asyncio.create_task(_close(client), name="bus-closing")
+    await asyncio.wait((closing,), timeout=CLOSE_SECONDS)
     # A stopped server never takes what is left in the socket, and the client would wait for that without an end.
     writer = getattr(getattr(client, "_transport", None), "_io_writer", None)
     if writer is not None:
         writer.transport.abort()
+    if not closing.done():
+        closing.cancel()
+        await asyncio.wait((closing,), timeout=CLOSE_SECONDS)
+
+
+async def _close(client: Client) -> None:
+    with suppress(Exception):
+        await client.close()
