@@ -36,8 +36,8 @@ class Attempts:
         self._outcomes = outcomes
         self._clock: Callable[[], float] = asyncio.get_running_loop().time
         self._keys = count()
-        self._held: dict[int, Held] = {}
-        self._by_task: dict[UUID, Held] = {}
+        self._held: dict[tuple[UUID, int], Held] = {}
+        """By task and attempt: a task that was taken away may come back while its lost attempt still runs."""
         self._emptied = asyncio.Event()
         self._emptied.set()
 
@@ -49,8 +49,7 @@ class Attempts:
 
     def find(self, fence: Fence) -> Held | None:
         """Return the attempt that `fence` names, if it is in hand."""
-        held = self._by_task.get(fence.task_id)
-        return held if held is not None and held.task.attempt == fence.attempt else None
+        return self._held.get((fence.task_id, fence.attempt))
 
     async def emptied(self) -> None:
         """Wait until nothing is in hand."""
@@ -59,8 +58,7 @@ class Attempts:
     def hold(self, task: ClaimedTask) -> Held:
         """Take an attempt in hand. Its slot has been taken by whoever claimed it."""
         held = Held(next(self._keys), task, self._clock())
-        self._held[held.key] = held
-        self._by_task[task.id] = held
+        self._held[task.id, task.attempt] = held
         self._emptied.clear()
         return held
 
@@ -93,11 +91,11 @@ class Attempts:
             self._outcomes.report(held.fence, report.fraction, report.message)
 
     def _end(self, held: Held, outcome: Outcome | None) -> None:
-        if self._held.pop(held.key, None) is None:
+        if held.is_over:
             return
         held.is_over = True
-        if self._by_task.get(held.task.id) is held:
-            del self._by_task[held.task.id]
+        held.ended_at = self._clock()
+        del self._held[held.task.id, held.task.attempt]
         if not self._held:
             self._emptied.set()
         self._slots.give(1)

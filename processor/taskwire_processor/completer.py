@@ -56,7 +56,6 @@ class Completer:
 
     def add(self, outcome: Outcome, held: Held) -> None:
         """Take the outcome of an attempt."""
-        held.ended_at = asyncio.get_running_loop().time()
         if isinstance(outcome, Succeeded):
             self._succeeded.add((outcome, held))
         else:

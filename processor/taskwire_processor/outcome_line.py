@@ -31,9 +31,10 @@ class OutcomeLine(Generic[T]):
 
     def add(self, outcome: T) -> None:
         """Put an outcome in the line."""
+        if not self._waiting:
+            self._filled.set()
+            self._emptied.clear()
         self._waiting.append(outcome)
-        self._filled.set()
-        self._emptied.clear()
 
     async def emptied(self) -> None:
         """Wait until everything is dealt with."""

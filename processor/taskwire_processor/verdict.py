@@ -27,14 +27,13 @@ class Judge:
 
     def ended(self, held: Held, ended: wire.Ended) -> Outcome | None:
         """Judge what the handler said."""
-        if held.stop is StopReason.LOST:
-            return None
-        if isinstance(ended, wire.Returned):
+        if isinstance(ended, wire.Returned) and held.stop is not StopReason.LOST:
             return Succeeded(held.fence, _payload(ended))
         if held.stop is not None:
             return self._stopped(held, held.stop)
-        if isinstance(ended, wire.Unwound):
-            return self._failed(held, Failure("HANDLER_CANCELLED", "The handler cancelled itself."))
+        if not isinstance(ended, wire.Raised):
+            # Only who was told to stop unwinds. Should one do so unasked, it did not get to its end.
+            return HandedBack(held.fence)
         failure = Failure(ended.reason, ended.message, ended.metadata)
         return self._failed(held, failure, retryable=ended.retryable, retry_after=ended.retry_after)
 

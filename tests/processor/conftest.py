@@ -22,7 +22,7 @@ from taskwire_shared.domain.outcome import Fence
 from taskwire_shared.domain.ready import Ready
 from taskwire_shared.domain.task import NewTask, Payload, RetryPolicy, Task, TaskPriority, TaskState
 from taskwire_shared.settings import Settings
-from taskwire_shared.store import cancels, dues, reaps
+from taskwire_shared.store import cancels
 from taskwire_shared.store.creations import Creations
 from taskwire_shared.store.database import Database
 from taskwire_shared.store.rows import FULL_COLUMNS, columns, to_task
@@ -108,12 +108,6 @@ class Tasks:
         """Return the states that a task has been in, one for each version."""
         rows = await self.db.fetch("SELECT state FROM task_events WHERE task_id = $1 ORDER BY version", task_id)
         return [TaskState(row["state"]) for row in rows]
-
-    async def sweep(self) -> None:
-        """Do what the sweeper does now and then."""
-        for sweep in (dues.start_due, reaps.take_back):
-            swept = await sweep(self.db, 1000)
-            self._ringer.ring(swept.ready)
 
 
 @pytest.fixture

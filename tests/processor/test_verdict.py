@@ -89,11 +89,10 @@ def test_handler_that_was_stopped(judge: Judge, ended: wire.Ended) -> None:
     assert judge.ended(_held(StopReason.LOST), ended) is None
 
 
-def test_handler_that_cancels_itself_has_failed(judge: Judge) -> None:
-    outcome = judge.ended(_held(), wire.Unwound(1))
+def test_handler_that_unwinds_unasked_is_excused(judge: Judge) -> None:
+    held = _held()
 
-    assert isinstance(outcome, Failed)
-    assert outcome.failure.reason == "HANDLER_CANCELLED"
+    assert judge.ended(held, wire.Unwound(1)) == HandedBack(held.fence)
 
 
 def test_end_by_force_excuses_innocents(judge: Judge) -> None:

@@ -99,14 +99,14 @@ class Executor:
         try:
             ended: wire.Ended = _returned(run.key, await handler.bind(run.attempt)())
         except BaseException as error:  # noqa: BLE001 - nothing a handler raises may end the runner, SystemExit included
-            ended = _ended_by(run.key, error)
+            ended = _ended_by(run, error)
         self._finish(run, ended)
 
     def _run_in_thread(self, run: _Run, handler: Handler[..., Any]) -> None:
         try:
             ended: wire.Ended = _returned(run.key, handler.bind(run.attempt)())
         except BaseException as error:  # noqa: BLE001 - as above
-            ended = _ended_by(run.key, error)
+            ended = _ended_by(run, error)
         self._loop.call_soon_threadsafe(self._finish, run, ended)
 
     def _finish(self, run: _Run, ended: wire.Ended) -> None:
@@ -122,10 +122,10 @@ def _returned(key: int, value: Any) -> wire.Returned:
     return wire.Returned(key, payload.data, payload.is_text, payload.content_type)
 
 
-def _ended_by(key: int, error: BaseException) -> wire.Ended:
-    if isinstance(error, asyncio.CancelledError | AttemptCancelled):
-        return wire.Unwound(key)
-    return _raised(key, failure_of(error))
+def _ended_by(run: _Run, error: BaseException) -> wire.Ended:
+    if isinstance(error, asyncio.CancelledError | AttemptCancelled) and run.attempt.cancelled:
+        return wire.Unwound(run.key)
+    return _raised(run.key, failure_of(error))
 
 
 def _raised(key: int, failure: TaskFailure) -> wire.Raised:
