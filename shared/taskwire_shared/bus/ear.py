@@ -27,8 +27,10 @@ BATCH_RINGS_MAX = 64
 """In requests to a consumer with a backlog; renewed when half has come, so that the pipe never runs dry."""
 STANDING_RINGS_MAX = 8
 """In requests to a consumer without one. More would let one processor grab what others have room for."""
-HOLD_SECONDS = 0.25
-"""How long a ring that nobody wants any more is kept in case there is room again, before others get it."""
+HOLD_SECONDS = 0.1
+"""How long a ring that is no longer wanted is kept in case there is room again, before others get it."""
+FULL_SECONDS = 0.05
+"""Who has wanted nothing for longer than this is busy for long: others get the ring at once."""
 HELD_RINGS_MAX = 256
 YIELD_SECONDS = 0.1
 """How long lower priorities are not asked for after a ring of a higher one that had more behind it."""
@@ -92,6 +94,7 @@ class Ear:
         self._held: dict[TaskPriority, deque[Ring]] = {priority: deque() for priority in reversed(TaskPriority)}
         self._deliver: Callable[[Ring], None] = Ring.refuse
         self._wanted = 0
+        self._full_since = 0.0
         self._ids_per_ring = 1.0
         self._yield_until = dict.fromkeys(TaskPriority, 0.0)
         self._revival: asyncio.TimerHandle | None = None
@@ -101,7 +104,7 @@ class Ear:
 
     def wanted(self, ids: int) -> None:
         """Say how many more ids are welcome from now on, in all. A ring is delivered while that is above 0."""
-        self._wanted = ids
+        self._set_wanted(ids)
         for held in self._held.values():
             while held and self._wanted > 0:
                 self._give(held.popleft())
@@ -180,9 +183,10 @@ class Ear:
     # What is delivered.
 
     def _take(self, ring: Ring) -> None:
+        now = asyncio.get_running_loop().time()
         if self._wanted > 0:
             self._give(ring)
-        elif sum(map(len, self._held.values())) >= HELD_RINGS_MAX:
+        elif now > self._full_since + FULL_SECONDS or sum(map(len, self._held.values())) >= HELD_RINGS_MAX:
             self.refused += 1
             ring.refuse()
         else:
@@ -191,9 +195,14 @@ class Ear:
                 self._release = asyncio.get_running_loop().call_later(HOLD_SECONDS, self._refuse_held)
 
     def _give(self, ring: Ring) -> None:
-        self._wanted -= len(ring.ids)
+        self._set_wanted(self._wanted - len(ring.ids))
         self.heard += 1
         self._deliver(ring)
+
+    def _set_wanted(self, ids: int) -> None:
+        if ids <= 0 < self._wanted:
+            self._full_since = asyncio.get_running_loop().time()
+        self._wanted = ids
 
     def _refuse_held(self) -> None:
         self._release = None

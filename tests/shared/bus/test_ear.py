@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from taskwire_dev.nats import EmbeddedNats
+from taskwire_shared.bus import ear
 from taskwire_shared.bus.bells import QueueNews
 from taskwire_shared.bus.connection import Bus
 from taskwire_shared.bus.ear import Ear
@@ -188,6 +189,18 @@ async def test_nothing_is_asked_for_while_nothing_is_wanted(bus, eventually):
         await free.has(ids_of(ready))
         assert full.rings == []
         assert full.ear.refused == 0
+
+
+async def test_a_processor_that_is_busy_leaves_rings_to_others_at_once(bus, eventually, monkeypatch):
+    monkeypatch.setattr(ear, "FULL_SECONDS", -1.0)
+    async with attentive(bus, eventually) as busy, attentive(bus, eventually) as free:
+        # It has asked for rings, and then its tasks turn out to take long.
+        busy.ear.wanted(0)
+        for _ in range(20):
+            ready = tasks(1)
+            Ringer(bus).ring(ready)
+            await free.has(ids_of(ready), seconds=1)
+        assert busy.rings == []
 
 
 async def test_higher_priorities_come_first_out_of_a_backlog(bus, eventually):
