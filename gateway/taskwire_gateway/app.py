@@ -11,7 +11,6 @@ from taskwire_gateway.creator import Creator
 from taskwire_gateway.dispatcher import Dispatcher
 from taskwire_gateway.edge import FAREWELL_SECONDS, Edge
 from taskwire_gateway.feed_watch import FeedWatcher
-from taskwire_gateway.handler import Handler
 from taskwire_gateway.health import HEALTH_SERVICE, Health
 from taskwire_gateway.health_probe import probe_health
 from taskwire_gateway.measures import Measures
@@ -20,7 +19,7 @@ from taskwire_gateway.progress_reader import ProgressReader
 from taskwire_gateway.queue_service import QueueService
 from taskwire_gateway.reflection import reflection_handlers
 from taskwire_gateway.seal import Seal
-from taskwire_gateway.server import bind, make_server
+from taskwire_gateway.server import Handler, bind, make_server
 from taskwire_gateway.tailer import Tailer
 from taskwire_gateway.task_service import TaskService
 from taskwire_gateway.task_watch import TaskWatcher

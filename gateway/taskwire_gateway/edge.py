@@ -13,9 +13,9 @@ import grpc
 from google.protobuf.message import DecodeError, Message
 from msgspec import Struct
 
-from taskwire_gateway.handler import Handler
 from taskwire_gateway.measures import Measures
 from taskwire_gateway.rpc_errors import RpcError, internal_error, rpc_error
+from taskwire_gateway.server import Handler
 from taskwire_gateway.tenancy import CallContext, TenantResolver
 from taskwire_gateway.violations import refuse_field
 from taskwire_shared.domain.errors import Overloaded, TaskwireError, WatchTooSlow

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import grpc
 from grpc_health.v1 import health_pb2
 
-from taskwire_gateway.handler import Handler
+from taskwire_gateway.server import Handler
 from taskwire_gateway.tenancy import CallContext
 
 WHOLE = ""

@@ -9,7 +9,7 @@ from google.rpc import error_details_pb2  # noqa: F401
 from grpc_reflection.v1alpha import reflection_pb2
 from grpc_reflection.v1alpha._async import ReflectionServicer
 
-from taskwire_gateway.handler import Handler
+from taskwire_gateway.server import Handler
 
 _V1 = "grpc.reflection.v1.ServerReflection"
 _V1ALPHA = "grpc.reflection.v1alpha.ServerReflection"

@@ -2,13 +2,19 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import grpc
 from google.protobuf.internal import api_implementation
 
-from taskwire_gateway.handler import Handler
 from taskwire_shared.domain import limits
 from taskwire_shared.settings import Settings, split_address
+
+if TYPE_CHECKING:
+    # Generic in its stubs only.
+    Handler: TypeAlias = grpc.GenericRpcHandler[Any, Any]
+else:
+    Handler = grpc.GenericRpcHandler
 
 _MINUTE_MS = 60_000
 CONNECTION_STREAMS_MAX = 100_000

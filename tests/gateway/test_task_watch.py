@@ -27,15 +27,13 @@ async def _collect(call):
     return tasks, heartbeats
 
 
-async def test_p6_a_watcher_gets_every_version_to_the_end(api, worker):
+async def test_p6_a_watcher_gets_every_version_to_the_end(api, worker, eventually):
     task = await api.create()
     call = api.tasks.WatchTask(pb.WatchTaskRequest(task_id=task.id))
     assert (await call.read()).task == task
     (fence,) = await worker.claim(UUID(task.id))
     await worker.fail(fence, retry_in=0.0)
-    async with asyncio.timeout(SECONDS):
-        while (await api.get(task.id)).state != task_pb2.TASK_STATE_PENDING:
-            await asyncio.sleep(0.02)
+    await eventually(lambda: _is_pending(api, task.id))
     (fence,) = await worker.claim(UUID(task.id))
     await worker.succeed(fence)
     rest, _ = await _collect(call)
@@ -46,6 +44,10 @@ async def test_p6_a_watcher_gets_every_version_to_the_end(api, worker):
     assert not rest[-1].HasField("input")
     assert rest[1].last_failure.reason == "BROKEN"
     assert (await call.code()).name == "OK"
+
+
+async def _is_pending(api, task_id):
+    return (await api.get(task_id)).state == task_pb2.TASK_STATE_PENDING
 
 
 async def test_p6_a_watch_starts_after_the_version_named(api, worker):
