@@ -43,12 +43,17 @@ class Site:
 
     async def database(self, name: str) -> str:
         """Make a database with all tables and return its URL."""
+        url = await self.bare_database(name)
+        await upgrade(url)
+        return url
+
+    async def bare_database(self, name: str) -> str:
+        """Make a database with nothing in it and return its URL."""
         connection = await asyncpg.connect(self.postgres.url("postgres"))
         try:
             await connection.execute(f'CREATE DATABASE "{name}"')
         finally:
             await connection.close()
-        await upgrade(self.postgres.url(name))
         return self.postgres.url(name)
 
     def stack(self, database_url: str, **variables: str) -> Stack:

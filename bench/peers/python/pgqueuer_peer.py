@@ -1,0 +1,42 @@
+"""PgQueuer on Postgres: pgqueuer_peer.py prepare | work | enqueue COUNT."""
+
+import os
+import sys
+from datetime import timedelta
+
+import asyncpg
+import uvloop
+from handing_in import PAYLOAD, asked_for, batches, say_end, say_start
+from pgqueuer import PgQueuer, Queries
+from pgqueuer.db import AsyncpgDriver
+from tally import measure
+
+
+async def connect() -> AsyncpgDriver:
+    return AsyncpgDriver(await asyncpg.connect(os.environ["PEER_POSTGRES"]))
+
+
+async def prepare() -> None:
+    await Queries(await connect()).install()
+
+
+async def work() -> None:
+    queue = PgQueuer(await connect())
+
+    @queue.entrypoint("measure")
+    async def run(job) -> None:
+        measure(job.payload.decode())
+
+    await queue.run(batch_size=200, dequeue_timeout=timedelta(seconds=1))
+
+
+async def enqueue() -> None:
+    queries = Queries(await connect())
+    say_start()
+    for size in batches(asked_for()):
+        await queries.enqueue(["measure"] * size, [PAYLOAD.encode()] * size, [0] * size)
+    say_end()
+
+
+if __name__ == "__main__":
+    uvloop.run({"prepare": prepare, "work": work, "enqueue": enqueue}[sys.argv[1]]())

@@ -1,0 +1,99 @@
+"""Taskwire beside its peers: the same work on the same servers, turn by turn."""
+
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+
+from msgspec import structs
+
+from taskwire_bench import conditions
+from taskwire_bench.failure import NotMeasured
+from taskwire_bench.peer_programs import ALL, TASKWIRE_KEEPS, Peer
+from taskwire_bench.peer_run import PeerRun, environment_for, pass_through, redis
+from taskwire_bench.plan import Plan
+from taskwire_bench.results import Figure, Result
+from taskwire_bench.rig import Rig, Run, cpu_of
+from taskwire_bench.site import SERVICE_SETTINGS, Site
+from taskwire_bench.spread import Spread
+
+_SLOW_SHARE = 0.1
+"""Of the tasks, for peers that would take minutes: their rate does not depend on it."""
+_SLOW = {"taskiq", "dramatiq", "celery"}
+
+
+async def measure(plan: Plan) -> Result:
+    """Measure everybody in each round. A peer that is missing or fails is named, and the others go on."""
+    observed = conditions.observe()
+    missing: dict[str, str] = {}
+    ours: list[Run] = []
+    theirs: dict[str, list[PeerRun]] = {name: [] for name in ALL}
+    async with Site.open() as site, Rig.open(site) as rig, AsyncExitStack() as stack:
+        servers = {"postgres": site.postgres.child.pid, "nats": site.nats.child.pid}
+        redis_url = ""
+        try:
+            redis_url, servers["redis"] = await stack.enter_async_context(redis(site.folder))
+        except NotMeasured as error:
+            plan.say(str(error))
+        environments = await _environments(site, redis_url, missing)
+        await rig.pass_through(max(500, plan.count // 3))
+        for number in range(plan.runs):
+            ours.append(await rig.pass_through(plan.count))
+            plan.say(f"peers {number + 1}/{plan.runs}: Taskwire {ours[-1].rate:,.0f} tasks/s")
+            for name in [name for name in ALL if name not in missing]:
+                try:
+                    theirs[name].append(await pass_through(ALL[name], _count(plan, name), environments[name], servers))
+                except NotMeasured as error:
+                    missing[name] = str(error)
+                    continue
+                plan.say(f"peers {number + 1}/{plan.runs}: {ALL[name].title} {theirs[name][-1].rate:,.0f} tasks/s")
+        settings = {
+            **await site.postgres_settings(),
+            **SERVICE_SETTINGS,
+            "redis": "appendonly yes, appendfsync everysec",
+        }
+    measured = {name: runs for name, runs in theirs.items() if name not in missing}
+    return Result(
+        scenario="peers",
+        count=plan.count,
+        conditions=observed,
+        settings=settings,
+        figures=(
+            Figure(name="taskwire", unit="tasks/s", spread=Spread.of(run.rate for run in ours)),
+            *(figure for name, runs in measured.items() for figure in _figures(name, runs, ours)),
+        ),
+        cpu={"taskwire": cpu_of(ours), **{name: _cpu(runs) for name, runs in measured.items()}},
+        missing=missing,
+        details={"keeps": {"taskwire": structs.asdict(TASKWIRE_KEEPS), **{name: _keeps(ALL[name]) for name in ALL}}},
+    )
+
+
+async def _environments(site: Site, redis_url: str, missing: dict[str, str]) -> Mapping[str, Mapping[str, str]]:
+    environments = {}
+    for name, peer in ALL.items():
+        try:
+            environments[name] = await environment_for(peer, site, redis_url)
+        except NotMeasured as error:
+            missing[name] = str(error)
+    return environments
+
+
+def _count(plan: Plan, name: str) -> int:
+    return max(1, round(plan.count * _SLOW_SHARE)) if name in _SLOW else plan.count
+
+
+def _figures(name: str, runs: list[PeerRun], ours: list[Run]) -> list[Figure]:
+    """Compare run by run: those of one round met the same machine."""
+    ratios = [our.rate / their.rate for our, their in zip(ours, runs, strict=True)]
+    return [
+        Figure(name=name, unit="tasks/s", spread=Spread.of(run.rate for run in runs)),
+        Figure(name=f"{name}.hand_in", unit="tasks/s", spread=Spread.of(run.hand_in_rate for run in runs)),
+        Figure(name=f"{name}.ratio", unit="x", spread=Spread.of(ratios)),
+        Figure(name=f"{name}.pair_minimum", unit="x", spread=Spread.of([min(ratios)])),
+    ]
+
+
+def _cpu(runs: list[PeerRun]) -> dict[str, Spread]:
+    return {role: Spread.of(run.cpu[role] for run in runs) for role in runs[0].cpu}
+
+
+def _keeps(peer: Peer) -> dict[str, str]:
+    return {"title": peer.title, **structs.asdict(peer.keeps)}
