@@ -6,6 +6,7 @@ import os
 import sys
 
 from taskwire_migrations import migrate
+from taskwire_shared.domain.errors import BackendUnavailable
 from taskwire_shared.settings import Settings, SettingsError
 
 
@@ -19,7 +20,11 @@ def main(argv: list[str]) -> int:
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2
-    return asyncio.run(_ACTIONS[arguments.action](settings.database_url))
+    try:
+        return asyncio.run(_ACTIONS[arguments.action](settings.database_url))
+    except BackendUnavailable as error:
+        print(f"the database does not answer: {error.__cause__}", file=sys.stderr)
+        return 1
 
 
 async def _up(database_url: str) -> int:

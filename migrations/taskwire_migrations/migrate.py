@@ -15,6 +15,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
+from taskwire_shared.domain.errors import BackendUnavailable
 from taskwire_shared.store.database import Database
 from taskwire_shared.store.partitions import ensure_partitions
 
@@ -73,10 +74,17 @@ async def status(database_url: str) -> Status:
 
 
 async def locked(database_url: str, step: Callable[[Connection], T]) -> T:
-    """Run `step` on a connection of its own while nobody else migrates the database, commit, and return its result."""
+    """Run `step` on a connection of its own while nobody else migrates the database, commit, and return its result.
+
+    Raises:
+        BackendUnavailable: The server does not answer.
+    """
 
     async def connect() -> asyncpg.Connection:
-        return await asyncpg.connect(database_url, server_settings={"application_name": "taskwire migrate"})
+        try:
+            return await asyncpg.connect(database_url, server_settings={"application_name": "taskwire migrate"})
+        except (OSError, TimeoutError, asyncpg.CannotConnectNowError) as error:
+            raise BackendUnavailable from error
 
     engine = create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=NullPool)
     try:

@@ -86,7 +86,7 @@ async def test_checks_and_partial_indexes_agree_with_the_models(database_url, em
         UNION ALL
         SELECT table_name, column_name, concat_ws(' ', ordinal_position, data_type, is_nullable, column_default)
         FROM information_schema.columns WHERE table_name = ANY ($1::text[])
-        ORDER BY 1, 2
+        ORDER BY 1, 2, 3
     """
     found = []
     for url in (database_url, empty_url):
@@ -111,3 +111,9 @@ def test_the_command_names_a_wrong_setting(monkeypatch, capsys):
     monkeypatch.setenv("TASKWIRE_DATABASE_URL", "mysql://x")
     assert command.main([]) == 2
     assert "TASKWIRE_DATABASE_URL" in capsys.readouterr().err
+
+
+def test_the_command_says_when_the_database_does_not_answer(monkeypatch, capsys):
+    monkeypatch.setenv("TASKWIRE_DATABASE_URL", "postgresql://postgres@127.0.0.1:1/nothing")
+    assert command.main(["status"]) == 1
+    assert "the database does not answer" in capsys.readouterr().err
