@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 
 import grpc
 from prometheus_client import CollectorRegistry
@@ -118,6 +119,7 @@ class Gateway:
         self._settings = settings
         self._health = health
         self._group = group
+        self._bus = bus
         bell, ringer, news, seal = Bell(bus), Ringer(bus), QueueNews(bus), Seal(installation.token_secret)
         self._watches = Watches(settings.watches_max, settings.watch_age_seconds, settings.heartbeat_seconds, metrics)
         dispatcher = Dispatcher()
@@ -156,6 +158,7 @@ class Gateway:
         if not (self._settings.tls_cert_file or is_loopback(self._settings.listen)):
             _log.warning(Event.LISTENING_INSECURELY, address=address)
         try:
+            await self._wait_for_bus()
             await server.start()
             self._health.serve_all()
             ready(address)
@@ -167,6 +170,11 @@ class Gateway:
             self._listener.close()
             for chore in chores:
                 chore.cancel()
+
+    async def _wait_for_bus(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(BUS_SECONDS):
+                await self._bus.connected()
 
     def _handlers(self) -> list[Handler]:
         handlers = [self._edge.handlers(service, methods) for service, methods in self._methods.items()]

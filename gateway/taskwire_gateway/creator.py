@@ -196,9 +196,12 @@ class Creator:
             await self._divide(flush)
             return
         self._tell(tasks, creation)
+        if len(creation.created) == len(tasks):
+            for pending in flush:
+                _reply(pending, Receipt(creation.created_at, {}, pending.batch.repeats))
+            return
         repeated = [pending for pending in flush if not _confirm(pending, creation)]
-        if repeated:
-            await self._confirm_repeated(repeated, creation)
+        await self._confirm_repeated(repeated, creation)
 
     async def _write(self, tasks: Sequence[NewTask]) -> Creation:
         """Run the statement, once more if the connection was lost: by their ids, tasks that got through are known."""
@@ -220,10 +223,12 @@ class Creator:
         self._metrics.create_batch_tasks.observe(len(creation.created))
         for queue in creation.new_queues:
             self._news.announce(queue)
+        # Looking up ids costs as much as all the rest here, and mostly every one is new.
+        all_new = len(creation.created) == len(tasks)
         self._ringer.ring(
             Ready(task.id, task.queue, task.priority)
             for task in tasks
-            if (task.schedule_at is None or task.schedule_at <= created_at) and task.id in creation.created
+            if (task.schedule_at is None or task.schedule_at <= created_at) and (all_new or task.id in creation.created)
         )
         self._bell.strike()
 
@@ -261,6 +266,11 @@ def _refuse(pending: _Pending, error: BaseException) -> None:
         pending.receipt.set_exception(error)
 
 
+def _reply(pending: _Pending, receipt: Receipt) -> None:
+    if not pending.receipt.done():
+        pending.receipt.set_result(receipt)
+
+
 def _confirm(pending: _Pending, creation: Creation, known: Mapping[UUID, Task] = MappingProxyType({})) -> bool:
     """Answer `pending`, if each of its tasks is either new or known. Returns whether it was."""
     batch = pending.batch
@@ -270,6 +280,5 @@ def _confirm(pending: _Pending, creation: Creation, known: Mapping[UUID, Task] =
             if task.id not in known:
                 return False
             by_index[origin] = known[task.id]
-    if not pending.receipt.done():
-        pending.receipt.set_result(Receipt(creation.created_at, by_index, batch.repeats))
+    _reply(pending, Receipt(creation.created_at, by_index, batch.repeats))
     return True

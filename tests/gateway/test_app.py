@@ -123,3 +123,14 @@ async def test_p6_watches_outlive_an_outage_of_postgres(gateway, tmp_path, event
 
 async def _is(api, status):
     return await _health(api) == status
+
+
+async def test_a_gateway_serves_without_nats(gateway):
+    async with gateway(nats_url=("nats://127.0.0.1:1",)) as api:
+        task = await api.create()
+        watch = api.tasks.WatchTask(pb.WatchTaskRequest(task_id=task.id))
+        assert (await watch.read()).task.version == 1
+        await api.tasks.CancelTask(pb.CancelTaskRequest(task_id=task.id))
+        message = await asyncio.wait_for(watch.read(), 10)
+        assert message.task.state == task_pb2.TASK_STATE_CANCELLED
+        assert await _health(api) == SERVING
