@@ -1,4 +1,4 @@
-"""Celery on Redis, with results and late acknowledgement: celery_peer.py enqueue COUNT; its worker is its own command."""
+"""Celery on Redis, with results and late acknowledgement: celery_peer.py enqueue COUNT; its worker is a command."""
 
 import os
 
