@@ -10,7 +10,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from taskwire_bench import conditions, table
+from taskwire_bench import conditions, plots, table
 from taskwire_bench.conditions import REPOSITORY
 from taskwire_bench.plan import Plan
 from taskwire_bench.results import Result, Shelf
@@ -48,6 +48,10 @@ def main(argv: Sequence[str]) -> int:
     """Measure, print and keep. Return 0 when everything asked for was measured and reached its target."""
     arguments = _parser().parse_args(argv)
     shelf = Shelf(arguments.out)
+    if arguments.plots:
+        for file in plots.write(lambda name: _usable(shelf, name), arguments.plots):
+            print(file)
+        return 0
     names = arguments.scenario or [name for name, size in SCENARIOS.items() if size.together]
     failed = [name for name in names if not asyncio.run(_measure(name, arguments, shelf))]
     if arguments.short:
@@ -65,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--runs", type=int, help="how often, instead of the usual number")
     parser.add_argument("--short", action="store_true", help="small counts: shows that it runs, makes no figures")
     parser.add_argument("--least-efficiency", type=float, default=0.6, help="with --short, what throughput must reach")
+    parser.add_argument("--plots", type=Path, help="a folder: measure nothing, draw what is usable")
     parser.add_argument("--out", type=Path, default=RESULTS, help="the folder of the results")
     return parser
 
