@@ -95,6 +95,18 @@ docs: .venv/.dev ## Generate docs/api.md and docs/configuration.md
 	@$(BIN)/python docs/generate_api.py
 	@$(BIN)/python docs/generate_configuration.py
 
+.PHONY: bench
+bench: .venv/.dev ## Measure (about an hour), beside peers; SCENARIO=throughput measures one thing
+	@PYTHONPATH=bench $(BIN)/python -m taskwire_bench $(SCENARIO)
+
+.PHONY: bench-short
+bench-short: .venv/.dev ## Measure a little; fails where Taskwire is far from what Postgres allows
+	@PYTHONPATH=bench $(BIN)/python -m taskwire_bench --short throughput
+
+.PHONY: bench-peers
+bench-peers: ## Install the task systems that `make bench` compares with, into bench/peers
+	@bench/peers/install.sh
+
 .PHONY: build
 build: .venv/.dev ## Build the wheel and the source archive into dist/
 	@$(BIN)/python -m hatchling build
