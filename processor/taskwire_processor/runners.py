@@ -62,6 +62,8 @@ class Runners:
         self._spawn_keeper(first)
         for _ in range(self._shared_count - 1):
             self._spawn_keeper(None)
+        # The keepers begin: from here on each sees its runner off, even if it is cancelled at once.
+        await asyncio.sleep(0)
         return self
 
     async def __aexit__(self, *error: object) -> None:

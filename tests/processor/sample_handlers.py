@@ -1,9 +1,12 @@
 """Handlers that behave as the worst ones do. Loaded by runners of the tests; they meet the test in a folder."""
 
 import asyncio
+import contextlib
 import ctypes
 import os
 import signal
+import stat
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -154,3 +157,21 @@ async def progress(meeting: Meeting, attempt: Attempt) -> None:
 async def text(what: str) -> str:
     """Return the input."""
     return what
+
+
+@handler("spawn")
+def spawn(meeting: Meeting) -> None:
+    """Start a program and wait for it."""
+    with subprocess.Popen(["sleep", "300"]) as program:
+        meeting.leave("started-1")
+        program.wait()
+
+
+@handler("scribble")
+def scribble() -> None:
+    """Write to every descriptor there is, as a broken library might."""
+    for descriptor in range(3, 64):
+        with contextlib.suppress(OSError):
+            if stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+                os.write(descriptor, b"\xff" * 64)
+    time.sleep(30)

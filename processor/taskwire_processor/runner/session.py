@@ -9,6 +9,7 @@ from taskwire.handlers import HandlersError, Mode, collect
 from taskwire_processor.runner import wire
 from taskwire_processor.runner.executor import Executor, Handlers
 from taskwire_processor.runner.link import Link
+from taskwire_shared.telemetry import logs
 
 _MESSAGE_CHARS_MAX = 2000
 
@@ -41,6 +42,7 @@ class Session:
 
     def _set_up(self, setup: wire.Setup) -> None:
         try:
+            logs.configure(setup.log_level, setup.log_file)
             handlers = collect(setup.modules)
         except BaseException as error:  # noqa: BLE001 - a module may raise anything while it is imported
             self._link.send(wire.Unloadable(_describe(error)))

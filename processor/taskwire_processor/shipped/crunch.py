@@ -6,6 +6,8 @@ from taskwire import Attempt, handler
 
 REPORTS = 20
 """Progress reports."""
+LOOK_CANDIDATES = 1000
+"""Numbers between two looks whether to stop: some milliseconds of work."""
 
 
 class Bound(msgspec.Struct, frozen=True):
@@ -20,8 +22,9 @@ def crunch(bound: Bound, attempt: Attempt) -> int:
     found: list[int] = []
     step = max(1, bound.n // REPORTS)
     for candidate in range(2, bound.n + 1):
-        if candidate % step == 0:
+        if candidate % LOOK_CANDIDATES == 0:
             attempt.raise_if_cancelled()
+        if candidate % step == 0:
             attempt.report(candidate / bound.n, f"{len(found)} primes up to {candidate}")
         if _is_prime(candidate, found):
             found.append(candidate)

@@ -1,0 +1,102 @@
+"""Filling free slots: by rings, and without."""
+
+import asyncio
+
+import pytest
+
+from taskwire_shared.domain.errors import BackendUnavailable
+from taskwire_shared.domain.task import TaskState
+from taskwire_shared.store import claims, queues
+
+S = TaskState
+
+
+async def test_no_more_run_than_there_are_slots(processor, tasks, meeting, db, eventually):
+    async with processor(concurrency=3):
+        await tasks.create_many("coroutine", 10, meeting.place())
+        await eventually(lambda: db.fetchval("SELECT count(*) = 3 FROM tasks WHERE state = 3"))
+        waiting = await tasks.count(S.PENDING)
+        meeting.say("go")
+        await eventually(lambda: db.fetchval("SELECT count(*) = 10 FROM tasks WHERE state = 4"))
+
+    assert waiting == 7
+    most = await db.fetchval("""
+        SELECT max(running) FROM (
+            SELECT sum(CASE state WHEN 3 THEN 1 WHEN 4 THEN -1 ELSE 0 END) OVER (ORDER BY seq) AS running
+            FROM task_events
+        ) AS s
+    """)
+    # A slot is free when its handler has ended, which is before that is stored.
+    assert most <= 6
+
+
+async def test_ring_is_acknowledged_and_not_heard_again(processor, tasks, bus, eventually):
+    async with processor():
+        await tasks.ends(await tasks.create("pid"))
+        ids = await tasks.create_many("pid", 100)
+        await asyncio.gather(*(tasks.ends(one) for one in ids))
+
+        async def is_empty():
+            name = f"{bus.prefix}_RINGS".upper()
+            answer = await bus.request(f"$JS.API.STREAM.INFO.{name}", b"")
+            return b'"messages":0,' in answer
+
+        await eventually(is_empty)
+
+
+async def test_p5_unrung_task_starts_within_10_seconds(processor, tasks):
+    async with processor():
+        await tasks.ends(await tasks.create("pid"))
+        task_id = await tasks.create("pid", ring=False)
+        task = await tasks.ends(task_id, timeout=10.0)
+
+    assert task.state is S.SUCCEEDED
+
+
+async def test_paused_queue_is_left_alone_until_it_is_resumed(processor, tasks, db):
+    async with processor():
+        await tasks.ends(await tasks.create("pid"))
+        await queues.pause_queue(db, "default", "default")
+        held_back = await tasks.create("pid")
+        await tasks.ends(await tasks.create("pid", queue="other"))
+        before = await tasks.get(held_back)
+        await queues.resume_queue(db, "default", "default")
+        after = await tasks.ends(held_back)
+
+    assert (before.state, after.state) == (S.PENDING, S.SUCCEEDED)
+
+
+async def test_claim_that_the_database_does_not_answer_is_repeated(processor, tasks, monkeypatch):
+    original, failures = claims.claim_rung, []
+
+    async def fail_once(*args):
+        if not failures:
+            failures.append(args)
+            raise BackendUnavailable
+        return await original(*args)
+
+    monkeypatch.setattr(claims, "claim_rung", fail_once)
+    async with processor(concurrency=1):
+        first = await tasks.ends(await tasks.create("pid"))
+        second = await tasks.ends(await tasks.create("pid"))
+
+    assert {first.state, second.state} == {S.SUCCEEDED}
+
+
+@pytest.mark.parametrize("ring", [True, False])
+async def test_process_handlers_beyond_their_runners_wait_unclaimed(
+    processor, tasks, meeting, db, eventually, monkeypatch, ring
+):
+    monkeypatch.setattr("taskwire_processor.tenure.ALONE_RUNNERS_MIN", 2)
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    async with processor():
+        ids = await tasks.create_many("process", 5, meeting.place(), ring=ring)
+        await eventually(lambda: db.fetchval("SELECT count(*) = 2 FROM tasks WHERE state = 3"))
+        beside = await tasks.ends(await tasks.create("pid"))
+        waiting = await tasks.count(S.PENDING)
+        meeting.say("go")
+        ended = await asyncio.gather(*(tasks.ends(one) for one in ids))
+
+    assert beside.state is S.SUCCEEDED
+    assert waiting == 3
+    assert {task.attempt for task in ended} == {1}
