@@ -1,4 +1,4 @@
-"""Results as pictures: horizontal bars from zero, the median as the bar, the least and greatest value as a line on it."""
+"""Results as pictures: bars from zero for the medians, and on each a line from the least to the greatest value."""
 
 from collections.abc import Callable, Mapping, Sequence
 from html import escape

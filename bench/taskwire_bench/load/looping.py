@@ -1,4 +1,7 @@
-"""The statements of the store in bare loops: what Postgres allows on this machine."""
+"""The statements of the store in bare loops: what Postgres allows on this machine.
+
+That each of them has changed what it should is audited afterwards, from the tables.
+"""
 
 import asyncio
 import time
@@ -92,11 +95,8 @@ async def _live(connection: Any, batches: Iterator[Batch], spent: Counter[str]) 
     for batch in batches:
         for name, statement in _STATEMENTS.items():
             before = time.perf_counter()
-            rows = await connection.fetch(statement, *batch.arguments[name])
+            await connection.fetch(statement, *batch.arguments[name])
             spent[name] += time.perf_counter() - before  # type: ignore[assignment]  # Seconds, not a count.
-            # A create answers for all of its tasks with one row; whether they are there is audited afterwards.
-            if name != "create" and len(rows) != batch.size:
-                raise RuntimeError(f"{name} changed {len(rows)} of {batch.size} tasks")
 
 
 def _sizes(tasks: int, batch: int) -> list[int]:
