@@ -4,7 +4,9 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
+from random import Random
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +15,12 @@ import pytest
 
 from taskwire_dev.service import Service
 from taskwire_processor.app import serve
+from taskwire_processor.attempts import Attempts
+from taskwire_processor.canceller import Canceller
+from taskwire_processor.runner import wire
+from taskwire_processor.slots import Slots
+from taskwire_processor.stopper import Stopper
+from taskwire_processor.verdict import Judge
 from taskwire_shared.bus.bells import QueueNews
 from taskwire_shared.bus.connection import Bus
 from taskwire_shared.bus.notices import CancelNotices
@@ -20,13 +28,14 @@ from taskwire_shared.bus.rings import Ringer
 from taskwire_shared.domain.ids import new_id
 from taskwire_shared.domain.outcome import Fence
 from taskwire_shared.domain.ready import Ready
-from taskwire_shared.domain.task import NewTask, Payload, RetryPolicy, Task, TaskPriority, TaskState
+from taskwire_shared.domain.task import ClaimedTask, NewTask, Payload, RetryPolicy, Task, TaskPriority, TaskState
 from taskwire_shared.settings import Settings
 from taskwire_shared.store import cancels
 from taskwire_shared.store.creations import Creations
 from taskwire_shared.store.database import Database
 from taskwire_shared.store.rows import FULL_COLUMNS, columns, to_task
 
+MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 HANDLERS = "sample_handlers"
 READY_SECONDS = 20.0
 
@@ -215,3 +224,84 @@ async def service(settings: Callable[..., Settings], tmp_path: Path) -> AsyncIte
         if one.is_running:
             one.thaw()
             await one.kill()
+
+
+class Outcomes:
+    """Takes outcomes, as a completer does."""
+
+    def __init__(self) -> None:
+        self.taken: asyncio.Queue[object] = asyncio.Queue()
+
+    def add(self, outcome, held) -> None:
+        self.taken.put_nowait(outcome)
+
+    def report(self, fence, fraction, message) -> None:
+        self.taken.put_nowait((fence, fraction, message))
+
+
+class OneRunner:
+    """Both the runners and the only one of them. It ends a handler that is told to stop only if it is polite."""
+
+    def __init__(self, attempts) -> None:
+        self.attempts = attempts
+        self.held = {}
+        self.was_killed = False
+        self.is_polite = True
+
+    def run(self, held) -> None:
+        held.runner = self
+        self.held[held.key] = held
+
+    def send(self, message) -> None:
+        if self.is_polite:
+            self.attempts.heard(self, [wire.Unwound(message.key)])
+
+    def withdraw(self, held) -> None:
+        pass
+
+    def kill(self, runner) -> None:
+        self.was_killed = True
+        self.attempts.died(self, -9)
+
+
+class World:
+    """What an attempt needs to be held and stopped, without any process or database."""
+
+    def __init__(self, grace: float = 0.1) -> None:
+        self.outcomes = Outcomes()
+        self.slots = Slots(10)
+        self.attempts = Attempts(self.slots, Judge(Random(1)), self.outcomes)
+        self.runner = OneRunner(self.attempts)
+        self.stopper = Stopper(self.attempts, self.runner, grace_seconds=grace)
+        self.canceller = Canceller(self.attempts, self.stopper)
+
+    def hold(self, *, timeout_ms: int | None = None, attempt: int = 1, task_id=None):
+        self.slots.take(1)
+        return self.attempts.hold(
+            ClaimedTask(
+                id=task_id or new_id(),
+                attempt=attempt,
+                excused=0,
+                tenant="default",
+                queue="default",
+                type="echo",
+                input=None,
+                retry_policy=RetryPolicy(attempt_timeout_ms=timeout_ms),
+                created_at=MOMENT,
+                started_at=MOMENT,
+                expire_at=None,
+                runs_alone=False,
+            )
+        )
+
+    async def outcome(self):
+        return await asyncio.wait_for(self.outcomes.taken.get(), 5)
+
+
+@pytest.fixture
+async def world():
+    made = World()
+    running = asyncio.create_task(made.stopper.run())
+    yield made
+    running.cancel()
+    await asyncio.wait((running,))

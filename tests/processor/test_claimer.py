@@ -20,14 +20,6 @@ async def test_no_more_run_than_there_are_slots(processor, tasks, meeting, db, e
         await eventually(lambda: db.fetchval("SELECT count(*) = 10 FROM tasks WHERE state = 4"))
 
     assert waiting == 7
-    most = await db.fetchval("""
-        SELECT max(running) FROM (
-            SELECT sum(CASE state WHEN 3 THEN 1 WHEN 4 THEN -1 ELSE 0 END) OVER (ORDER BY seq) AS running
-            FROM task_events
-        ) AS s
-    """)
-    # A slot is free when its handler has ended, which is before that is stored.
-    assert most <= 6
 
 
 async def test_ring_is_acknowledged_and_not_heard_again(processor, tasks, bus, eventually):

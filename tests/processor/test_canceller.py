@@ -1,0 +1,24 @@
+"""Passing on what callers have asked for."""
+
+from taskwire_processor.held import StopReason
+from taskwire_shared.domain.ids import new_id
+from taskwire_shared.domain.outcome import Fence, Stopped
+
+
+async def test_cancel_of_what_is_not_here_is_harmless(world):
+    held = world.hold()
+    world.canceller.cancel(Fence(held.task.id, held.task.attempt + 1))
+    world.canceller.cancel(Fence(new_id(), 1))
+
+    assert held.stop is None
+
+
+async def test_cancel_outweighs_an_earlier_reason(world):
+    world.runner.is_polite = False
+    held = world.hold()
+    world.runner.run(held)
+    world.stopper.stop(held, StopReason.DRAINED)
+    world.canceller.cancel(held.fence)
+    world.canceller.cancel(held.fence)
+
+    assert await world.outcome() == Stopped(held.fence)

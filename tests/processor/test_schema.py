@@ -1,0 +1,48 @@
+"""A processor waits for its tables."""
+
+import asyncio
+import itertools
+
+import asyncpg
+import pytest
+
+from taskwire_migrations.migrate import upgrade
+from taskwire_processor.schema import NotMigrated, prepare_schema
+from taskwire_shared.domain.errors import BackendUnavailable
+
+_numbers = itertools.count()
+
+
+@pytest.fixture
+async def empty_url(postgres):
+    name = f"empty_{next(_numbers)}"
+    connection = await asyncpg.connect(postgres.url("postgres"))
+    await connection.execute(f"CREATE DATABASE {name}")
+    yield postgres.url(name)
+    await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    await connection.close()
+
+
+async def test_migrated_database_is_taken_as_it_is(settings):
+    await prepare_schema(settings(), patience_seconds=0)
+
+
+async def test_empty_database_is_refused_after_a_while(settings, empty_url):
+    with pytest.raises(NotMigrated):
+        await prepare_schema(settings(database_url=empty_url), patience_seconds=0)
+
+
+async def test_empty_database_is_migrated_where_asked_for(settings, empty_url):
+    await prepare_schema(settings(database_url=empty_url, migrate=True))
+    await prepare_schema(settings(database_url=empty_url), patience_seconds=0)
+
+
+async def test_somebody_else_may_migrate_meanwhile(settings, empty_url):
+    waiting = asyncio.create_task(prepare_schema(settings(database_url=empty_url)))
+    await upgrade(empty_url)
+    await asyncio.wait_for(waiting, 10)
+
+
+async def test_database_that_does_not_answer(settings):
+    with pytest.raises(BackendUnavailable):
+        await prepare_schema(settings(database_url="postgresql://nobody@127.0.0.1:9/none"), patience_seconds=0)
