@@ -64,7 +64,6 @@ async def test_p7_of_a_cancel_and_a_completion_one_wins(db, creations, new_task,
     told = dict.fromkeys((fence.task_id for fence in fences), None)
 
     async def race(fence):
-        # The handler stops when it is asked before it succeeds: what the processor does with a notice.
         cancelled, applied = await asyncio.gather(
             cancels.cancel(db, "default", fence.task_id, ""),
             completions.succeed(db, processor, [Succeeded(fence, None)]),

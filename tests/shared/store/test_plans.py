@@ -47,6 +47,11 @@ async def full_database(postgres, template_database):
             holder = new_id()
             description = processors.Processor(id=holder, queues=None, types=["send"], concurrency=1, host="here")
             await processors.register(db, description, 3600)
+            for table in await db.fetch(
+                "SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent IN ("
+                "'tasks'::regclass, 'task_events'::regclass)"
+            ):
+                await db.execute(f"ALTER TABLE {table['name']} SET (autovacuum_enabled = false)")
             for _ in range(20):
                 await db.execute(FILL, sorted(new_id() for _ in range(TASKS // 20)), holder)
             await db.execute(
@@ -56,7 +61,8 @@ async def full_database(postgres, template_database):
         await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-@pytest.fixture(params=["unknown", "fresh"])
+# Of the module, so that the tests without statistics run before the first ones with them.
+@pytest.fixture(scope="module", params=["unknown", "fresh"])
 async def filled(request, full_database):
     if request.param == "fresh":
         await full_database[0].execute("ANALYZE")
@@ -214,7 +220,8 @@ async def test_what_is_lost_is_looked_for_among_the_running(filled):
     ):
         for plan in await plans(db, statement, *arguments):
             assert used(plan) <= {"processor_idx", "pkey"}, plan
-            assert rows_read(plan) <= running, plan
+            # The index still has entries of what other tests have claimed and taken back.
+            assert rows_read(plan) <= running + TASKS // 100, plan
     for plan in await plans(db, reaps.BURY):
         assert used(plan) <= {"processor_idx"}, plan
 
