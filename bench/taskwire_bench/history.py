@@ -14,7 +14,7 @@ _STATEMENT_SECONDS = 600.0
 _FILL = """
 WITH new AS MATERIALIZED (
     SELECT (lpad(to_hex($1::bigint + n * $2::bigint / $3::bigint), 12, '0') || '7' || lpad(to_hex(n % 4096), 3, '0')
-            || '8' || substr(md5(n::text || $1::text), 1, 15))::uuid AS id,
+            || '8' || substr(md5(n::text || $6::uuid::text), 1, 15))::uuid AS id,
         to_timestamp(($1::bigint + n * $2::bigint / $3::bigint) / 1000.0) AS at
     FROM generate_series($4::bigint, $5::bigint) AS n
 ), stored AS (
