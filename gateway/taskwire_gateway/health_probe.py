@@ -10,7 +10,8 @@ from taskwire_shared.telemetry import logs
 from taskwire_shared.telemetry.events import Event
 
 PROBE_SECONDS = 2.0
-ANSWER_SECONDS = 3.0
+ANSWER_SECONDS = 5.0
+"""A busy machine answers late; a database that is gone refuses at once, one that is cut off takes this long to notice."""
 
 _log = logs.get(__name__)
 
