@@ -11,7 +11,7 @@ from taskwire_shared.telemetry.events import Event
 
 PROBE_SECONDS = 2.0
 ANSWER_SECONDS = 5.0
-"""A busy machine answers late; a database that is gone refuses at once, one that is cut off takes this long to notice."""
+"""A busy machine answers late. A database that is gone refuses at once; only one that is cut off takes this long."""
 
 _log = logs.get(__name__)
 
