@@ -3,8 +3,11 @@
 import asyncio
 import itertools
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from inspect import isawaitable
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import asyncpg
@@ -19,6 +22,8 @@ from taskwire_shared.bus.connection import Bus
 from taskwire_shared.settings import Settings
 from taskwire_shared.store.database import Database
 
+_MEMORY = Path("/dev/shm")
+_MEMORY_BYTES_MIN = 2 * 1024**3
 _POLL_SECONDS = 0.01
 _EVENTUALLY_SECONDS = 15.0
 
@@ -26,9 +31,19 @@ _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-async def postgres(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EmbeddedPostgres]:
-    """Run one Postgres for the session, as durable as in production. A test that stops it runs one of its own."""
-    async with EmbeddedPostgres(tmp_path_factory.mktemp("postgres")) as running:
+def memory_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Make a folder in memory where the system has one: a database a test costs 0.05 s there, and 1.4 s on a disk."""
+    if not _MEMORY.is_dir() or shutil.disk_usage(_MEMORY).free < _MEMORY_BYTES_MIN:
+        yield tmp_path_factory.mktemp("memory")
+        return
+    with TemporaryDirectory(prefix="taskwire-tests-", dir=_MEMORY, ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+async def postgres(memory_folder: Path) -> AsyncIterator[EmbeddedPostgres]:
+    """Run one Postgres for the session. A test that stops it, or needs a disk below it, runs one of its own."""
+    async with EmbeddedPostgres(memory_folder / "postgres") as running:
         yield running
 
 
@@ -52,7 +67,7 @@ async def template_database(postgres: EmbeddedPostgres) -> str:
 async def database_url(postgres: EmbeddedPostgres, template_database: str) -> AsyncIterator[str]:
     """Make a database with all tables and nothing in them, for this test alone."""
     name = f"test_{next(_numbers)}"
-    await _administer(postgres, f"CREATE DATABASE {name} TEMPLATE {template_database}")
+    await _administer(postgres, f"CREATE DATABASE {name} TEMPLATE {template_database} STRATEGY file_copy")
     yield postgres.url(name)
     # Processes that a test has started may still be connected.
     await _administer(postgres, f"DROP DATABASE {name} WITH (FORCE)")
