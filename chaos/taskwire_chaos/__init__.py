@@ -1,0 +1,1 @@
+"""Breaks a running Taskwire in every way we could think of, and checks its promises afterwards. Not shipped."""

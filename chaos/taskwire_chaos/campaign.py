@@ -1,0 +1,187 @@
+"""One run from start to verdict: servers, load, storm, heal, drain, books."""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from random import Random
+
+from msgspec import Struct, structs
+
+from taskwire_chaos.books import keep_books, read_books
+from taskwire_chaos.crowd import Crowd
+from taskwire_chaos.faults.catalogue import FAULTS
+from taskwire_chaos.faults.fault import Fault
+from taskwire_chaos.history import read_history
+from taskwire_chaos.inspection import (
+    POLL_SECONDS,
+    look_at_connections,
+    look_for_overdue,
+    read_server_log,
+    try_promptness,
+    wait_for_the_end,
+)
+from taskwire_chaos.journal import Journal, Phase, Seen, WatchOpened, read_journal
+from taskwire_chaos.layout import Facts, RunFolder
+from taskwire_chaos.load.plan import LoadPlan, WatchPlan
+from taskwire_chaos.rings import note_rings
+from taskwire_chaos.site import Shape, Site
+from taskwire_chaos.storm import Storm, Weather
+from taskwire_chaos.verdict import judge
+
+_OPENING_SECONDS = 30.0
+_CATCH_UP_SECONDS = 45.0
+"""For watchers of everything to read what they have not read, after everything has ended."""
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """What a campaign consists of."""
+
+    name: str
+    weather: Weather
+    bound_seconds: float
+    """How long after the heal everything must have ended."""
+    shape: Shape = Shape()
+    faults: tuple[type[Fault], ...] = FAULTS
+    load: Mapping[str, object] = {}
+    """Fields of the `LoadPlan`."""
+    clients: int = 1
+    feeds: int = 2
+    heals: bool = True
+    """Whether frozen and broken things are mended at the end."""
+
+
+class Outcome(Struct, frozen=True):
+    """What a campaign came to."""
+
+    violations: Mapping[str, Sequence[str]]
+    faults: Mapping[str, int]
+    tasks: int
+    events: int
+    seconds: float
+
+    @property
+    def is_clean(self) -> bool:
+        """Tell whether every promise was kept."""
+        return not any(self.violations.values())
+
+
+async def run_campaign(plan: Plan, folder: RunFolder, seed: int) -> Outcome:
+    """Run a campaign and judge it. What everybody saw stays in `folder`."""
+    started = time.monotonic()
+    folder.make()
+    folder.keep_facts(
+        Facts(
+            seed=seed,
+            length=plan.name,
+            lease_seconds=plan.shape.lease_seconds,
+            cancel_grace_seconds=plan.shape.cancel_grace_seconds,
+            bound_seconds=plan.bound_seconds,
+            bugs=(plan.shape.bug,) if plan.shape.bug else (),
+        )
+    )
+    with Journal(folder.journal("supervisor")) as journal:
+        async with Site.open(folder, plan.shape, journal) as site:
+            await _Campaign(plan, site, seed).run()
+    return structs.replace(judge_folder(folder), seconds=time.monotonic() - started)
+
+
+def judge_folder(folder: RunFolder) -> Outcome:
+    """Judge a run that was stored."""
+    history = read_history(folder)
+    return Outcome(
+        violations=judge(history),
+        faults=history.faults(),
+        tasks=len(history.books.tasks),
+        events=sum(map(len, history.books.events.values())),
+        seconds=0.0,
+    )
+
+
+class _Campaign:
+    def __init__(self, plan: Plan, site: Site, seed: int) -> None:
+        self._plan = plan
+        self._site = site
+        self._seed = seed
+        self._crowd = Crowd(site)
+
+    async def run(self) -> None:
+        ringing = asyncio.create_task(note_rings(self._site.nats.url, "taskwire", self._site.journal))
+        try:
+            await self._gather_crowd()
+            await self._storm()
+            await self._drain()
+        finally:
+            await self._crowd.kill_all()
+            ringing.cancel()
+            await asyncio.wait((ringing,))
+
+    async def _gather_crowd(self) -> None:
+        site = self._site
+        for number in range(self._plan.feeds):
+            address = site.addresses[number % len(site.addresses)]
+            slow = 0.05 if number else 0.0
+            await self._crowd.add(
+                WatchPlan(who=f"feed-{number}", folder=str(site.folder.path), address=address, slow_seconds=slow)
+            )
+        async with asyncio.timeout(_OPENING_SECONDS):
+            while not all(self._is_watching(who) for who in self._crowd.watchers):
+                await asyncio.sleep(POLL_SECONDS)
+        for number in range(self._plan.clients):
+            fields: dict[str, object] = {
+                "who": f"client-{number}",
+                "folder": str(site.folder.path),
+                "seed": self._seed,
+                "addresses": site.addresses,
+                "settle_seconds": self._plan.bound_seconds,
+                **self._plan.load,
+            }
+            await self._crowd.add(LoadPlan(**fields))  # type: ignore[arg-type]
+
+    def _is_watching(self, who: str) -> bool:
+        file = self._site.folder.journal(who)
+        return file.exists() and any(isinstance(record, WatchOpened) for record in read_journal(file))
+
+    async def _storm(self) -> None:
+        # What is chosen hangs on the seed alone; when exactly it strikes hangs on the machine.
+        storm = Storm(self._site, self._crowd, self._plan.faults, Random(f"{self._seed}/storm"))  # noqa: S311
+        await storm.rage(self._plan.weather, self._look)
+
+    async def _look(self) -> None:
+        if self._plan.weather.quiet[0] >= self._plan.bound_seconds:
+            await look_for_overdue(self._site, self._plan.bound_seconds)
+
+    async def _drain(self) -> None:
+        site, bound = self._site, self._plan.bound_seconds
+        site.journal.write(Phase(name="heal"))
+        if self._plan.heals:
+            await site.heal()
+        site.journal.write(Phase(name="drain"))
+        ending = asyncio.create_task(self._crowd.finish())
+        try:
+            await wait_for_the_end(site, bound)
+        finally:
+            await ending
+        # What the last calls of the clients have created comes after the first look.
+        await wait_for_the_end(site, bound)
+        await try_promptness(site, Random(f"{self._seed}/prompt"))  # noqa: S311
+        await wait_for_the_end(site, bound)
+        await look_at_connections(site)
+        read_server_log(site)
+        async with site.connection() as connection:
+            await keep_books(connection, site.folder.books)
+        await self._watchers_caught_up()
+
+    async def _watchers_caught_up(self) -> None:
+        """Wait until every watch of everything has as many changes as there are; the validator says what is missing."""
+        books = read_books(self._site.folder.books)
+        wanted = sum(map(len, books.events.values()))
+        try:
+            async with asyncio.timeout(_CATCH_UP_SECONDS):
+                while any(self._seen(who) < wanted for who in self._crowd.watchers):
+                    await asyncio.sleep(POLL_SECONDS * 2)
+        except TimeoutError:
+            pass
+
+    def _seen(self, who: str) -> int:
+        records = read_journal(self._site.folder.journal(who))
+        return sum(len(record.changes) for record in records if isinstance(record, Seen))

@@ -1,0 +1,63 @@
+"""The command line: run a campaign, judge an old one, try the planted bugs."""
+
+import argparse
+import asyncio
+import secrets
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from msgspec import structs
+
+from taskwire_chaos.campaign import judge_folder, run_campaign
+from taskwire_chaos.layout import RunFolder
+from taskwire_chaos.lengths import LENGTHS
+from taskwire_chaos.report import describe
+
+RUNS = Path(".taskwire") / "chaos"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Do what the arguments say. Returns 0 when every promise was kept, 1 when not."""
+    arguments = _parser().parse_args(argv)
+    answer: int = arguments.act(arguments)
+    return answer
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="taskwire_chaos", description=__doc__)
+    verbs = parser.add_subparsers(required=True)
+    run = verbs.add_parser("run", help="break a running Taskwire and judge it")
+    run.add_argument("length", choices=LENGTHS)
+    run.add_argument("--seed", type=int, help="chooses the same faults again (default: a fresh one, which is printed)")
+    run.add_argument("--seconds", type=float, help="how long to break things, instead of what the length says")
+    run.add_argument("--faults", help="only those whose names contain one of these words, separated by commas")
+    run.add_argument("--folder", type=Path, help=f"where to keep what everybody saw (default: one in {RUNS})")
+    run.set_defaults(act=_run)
+    check = verbs.add_parser("check", help="judge a run again")
+    check.add_argument("folder", type=Path)
+    check.set_defaults(act=_check)
+    return parser
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    seed = arguments.seed if arguments.seed is not None else secrets.randbelow(1_000_000)
+    folder = RunFolder(arguments.folder or RUNS / f"{time.strftime('%Y%m%d-%H%M%S')}-{arguments.length}-{seed}")
+    plan = LENGTHS[arguments.length]
+    if arguments.seconds is not None:
+        plan = structs.replace(plan, weather=structs.replace(plan.weather, seconds=arguments.seconds))
+    if arguments.faults:
+        words = arguments.faults.split(",")
+        plan = structs.replace(
+            plan, faults=tuple(kind for kind in plan.faults if any(word in kind.name for word in words))
+        )
+    print(f"chaos {plan.name}, seed {seed}, in {folder.path}", flush=True)
+    outcome = asyncio.run(run_campaign(plan, folder, seed))
+    print(describe(outcome))
+    return 0 if outcome.is_clean else 1
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    outcome = judge_folder(RunFolder(arguments.folder))
+    print(describe(outcome))
+    return 0 if outcome.is_clean else 1

@@ -1,0 +1,72 @@
+"""The client processes of a run."""
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+import msgspec
+
+from taskwire_chaos.load.plan import LoadPlan, WatchPlan
+from taskwire_chaos.site import PYTHONPATH, Site
+from taskwire_dev.children import Child, Command, Stage, spawn
+
+_LAST_WORDS_SECONDS = 15.0
+"""Beyond the time that a plan gives its watches: for calls that wait for their answers."""
+
+
+class Crowd:
+    """Starts clients and watchers. `stop` or `kill_all` ends them."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._children: dict[str, tuple[Child, LoadPlan | WatchPlan]] = {}
+
+    async def add(self, plan: LoadPlan | WatchPlan) -> None:
+        """Start a process for `plan`, or another one in its place."""
+        file = self._site.folder.path / f"{plan.who}.json"
+        file.write_bytes(msgspec.json.encode(plan))
+        command = Command(
+            program=[sys.executable, "-m", "taskwire_chaos.load", file],
+            environment={"PATH": os.environ["PATH"], "PYTHONPATH": PYTHONPATH, "TZ": "UTC"},
+            folder=Path.cwd(),
+            log=self._site.folder.logs / f"{plan.who}.log",
+            death_signal=signal.SIGKILL,
+        )
+        child = await spawn(command)
+        self._children[plan.who] = (child, plan)
+        self._site.clients[plan.who] = child.pid
+
+    @property
+    def watchers(self) -> list[str]:
+        """Return the names of those that watch everything."""
+        return [who for who, (_, plan) in self._children.items() if isinstance(plan, WatchPlan)]
+
+    async def replace(self, who: str) -> None:
+        """Kill a process and start another one in its place."""
+        child, plan = self._children[who]
+        await child.stop([])
+        await self.add(plan)
+
+    def freeze(self, who: str, *, frozen: bool) -> None:
+        """Stop a process from running, or let it go on."""
+        self._children[who][0].send(signal.SIGSTOP if frozen else signal.SIGCONT)
+
+    async def finish(self) -> None:
+        """Have those that make calls come to their end. Raises RuntimeError when one has failed."""
+        finishing = [self._finish(who, child, plan) for who, (child, plan) in self._children.items()]
+        await asyncio.gather(*finishing)
+
+    async def kill_all(self) -> None:
+        """Kill whatever still runs."""
+        for child, _ in self._children.values():
+            await child.stop([])
+
+    async def _finish(self, who: str, child: Child, plan: LoadPlan | WatchPlan) -> None:
+        if isinstance(plan, WatchPlan):
+            return
+        exit_code = await child.stop([Stage(signal.SIGTERM, plan.settle_seconds + _LAST_WORDS_SECONDS)])
+        if exit_code != 0:
+            log = self._site.folder.logs / f"{who}.log"
+            raise RuntimeError(f"The client process {who} ended with {exit_code}; see {log}.")

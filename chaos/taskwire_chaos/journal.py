@@ -1,0 +1,196 @@
+"""What everybody saw, as lines of JSON that survive the death of the process that wrote them."""
+
+import os
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
+
+import msgspec
+from msgspec import Struct
+
+Verdict = Literal["ok", "fail", "unknown"]
+
+
+class _Record(Struct, frozen=True, kw_only=True, omit_defaults=True, tag=True):
+    at: float = msgspec.field(default_factory=time.time)
+    """Seconds since 1970 by the clock of the machine, which everybody shares."""
+
+
+class Call(_Record, frozen=True):
+    """A client is about to make a call."""
+
+    op: str
+    method: str
+    tasks: tuple[str, ...] = ()
+    key: str = ""
+    content: str = ""
+    """What tells one content from another where an id or a key is used twice."""
+    kind: str = ""
+
+
+class Reply(_Record, frozen=True):
+    """What came of the call `op`. "unknown": it may have happened."""
+
+    op: str
+    verdict: Verdict
+    reason: str = ""
+    tasks: tuple[str, ...] = ()
+    states: tuple[int, ...] = ()
+    versions: tuple[int, ...] = ()
+    has_retry_info: bool = False
+
+
+class WatchOpened(_Record, frozen=True):
+    """A watch begins, or goes on after its process was killed."""
+
+    watch: str
+    task: str = ""
+    """Empty for a watch of everything."""
+    token: str = ""
+
+
+class Seen(_Record, frozen=True):
+    """One message of a watch: task, version, state and number of counted attempts of each change."""
+
+    watch: str
+    changes: tuple[tuple[str, int, int, int], ...]
+    token: str = ""
+
+
+class WatchEnded(_Record, frozen=True):
+    """A watch is over: "final" after the last version, "left" by choice, or the error."""
+
+    watch: str
+    how: str
+
+
+class Ran(_Record, frozen=True):
+    """A handler: "start" or "end" of an attempt."""
+
+    task: str
+    attempt: int
+    what: str
+    pid: int
+
+
+class Rung(_Record, frozen=True):
+    """A ring as NATS saw it."""
+
+    tasks: tuple[str, ...]
+
+
+class Struck(_Record, frozen=True):
+    """A fault has begun."""
+
+    fault: str
+    target: str = ""
+
+
+class Phase(_Record, frozen=True):
+    """The campaign goes on to something else."""
+
+    name: str
+
+
+class Exited(_Record, frozen=True):
+    """A service ended that nobody had killed."""
+
+    service: str
+    exit_code: int
+
+
+class Overdue(_Record, frozen=True):
+    """Something that is owed, though nothing has been broken for longer than it may take."""
+
+    task: str
+    what: str
+    seconds: float
+
+
+class Prompt(_Record, frozen=True):
+    """How long a task waited for its start when everything was healthy and at rest."""
+
+    task: str
+    seconds: float
+
+
+class ServerSaid(_Record, frozen=True):
+    """A line in the log of Postgres that must not be there."""
+
+    what: str
+
+
+class Idle(_Record, frozen=True):
+    """A connection that was left inside a transaction."""
+
+    connection: str
+
+
+class Finished(_Record, frozen=True):
+    """A client process has finished what it had begun."""
+
+    who: str
+
+
+Record = (
+    Call
+    | Reply
+    | WatchOpened
+    | Seen
+    | WatchEnded
+    | Ran
+    | Rung
+    | Struck
+    | Phase
+    | Exited
+    | Overdue
+    | Prompt
+    | ServerSaid
+    | Idle
+    | Finished
+)
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Record)
+
+
+class Journal:
+    """A file that records are added to, each with one write. To be closed, or used with `with`."""
+
+    def __init__(self, file: Path, *, fsync: bool = False) -> None:
+        self._descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        self._fsync = fsync
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def write(self, record: Record) -> None:
+        """Add a record; with `fsync`, return when it is on disk."""
+        os.write(self._descriptor, _encoder.encode(record) + b"\n")
+        if self._fsync:
+            os.fdatasync(self._descriptor)
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._descriptor)
+
+
+def read_journal(file: Path) -> Iterator[Record]:
+    """Give the records of a file. A last line that was cut off by a kill is left out."""
+    with file.open("rb") as lines:
+        for line in lines:
+            if line.endswith(b"\n"):
+                yield _decoder.decode(line)
+
+
+def read_journals(files: Iterable[Path]) -> list[Record]:
+    """Return the records of several files by time."""
+    records = [record for file in files for record in read_journal(file)]
+    records.sort(key=lambda record: record.at)
+    return records

@@ -1,0 +1,1 @@
+"""Clients and watchers, as processes of their own."""

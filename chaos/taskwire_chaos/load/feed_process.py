@@ -1,0 +1,41 @@
+"""A process that watches everything, and goes on where it was when it was killed."""
+
+import asyncio
+from contextlib import aclosing
+
+from taskwire.client import Client
+from taskwire.errors import TaskwireError
+from taskwire_chaos.journal import Journal, Seen, WatchEnded, WatchOpened, read_journal
+from taskwire_chaos.layout import RunFolder
+from taskwire_chaos.load.plan import WatchPlan
+
+
+async def watch_for_ever(plan: WatchPlan, folder: RunFolder) -> None:
+    """Write down every change until killed. What is written and where to go on are one line."""
+    token = _last_token(plan, folder)
+    with Journal(folder.journal(plan.who)) as journal:
+        async with Client(plan.address) as client:
+            try:
+                await _follow(client, journal, plan, token)
+            except TaskwireError as error:
+                journal.write(WatchEnded(watch=plan.who, how=error.reason or error.code.name))
+
+
+async def _follow(client: Client, journal: Journal, plan: WatchPlan, token: str) -> None:
+    async with aclosing(client.watch_all(resume_token=token or None)) as feed:
+        async for changes in feed:
+            if not token:
+                token = changes.resume_token
+                journal.write(WatchOpened(watch=plan.who, token=token))
+            seen = tuple((task.id, task.version, int(task.state), task.attempt_count) for task in changes.tasks)
+            if seen:
+                journal.write(Seen(watch=plan.who, changes=seen, token=changes.resume_token))
+            await asyncio.sleep(plan.slow_seconds)
+
+
+def _last_token(plan: WatchPlan, folder: RunFolder) -> str:
+    file = folder.journal(plan.who)
+    if not file.exists():
+        return ""
+    tokens = [record.token for record in read_journal(file) if isinstance(record, WatchOpened | Seen)]
+    return tokens[-1] if tokens else ""

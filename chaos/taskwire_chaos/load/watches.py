@@ -1,0 +1,70 @@
+"""Watches of single tasks: opened at the wrong moment, read slowly, left in the middle."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import aclosing
+from random import Random
+
+from taskwire.client import Client
+from taskwire.errors import TaskNotFound, TaskwireError
+from taskwire_chaos.journal import Journal, Seen, WatchEnded, WatchOpened
+from taskwire_chaos.load.caller import fresh_op
+
+_LEFT = 0.1
+"""Which part of the watches is left before the end."""
+_SLOW = 0.1
+_SLOW_SECONDS = 0.5
+
+
+class Watches:
+    """Runs watches in the background and writes down what they see."""
+
+    def __init__(
+        self, journal: Journal, clients: Sequence[Client], random: Random, group: asyncio.TaskGroup, most: int
+    ) -> None:
+        self._journal = journal
+        self._clients = clients
+        self._random = random
+        self._group = group
+        self._most = most
+        self._running: dict[str, asyncio.Task[None]] = {}
+
+    def open(self, task_id: str) -> None:
+        """Watch a task that is there or about to be; not when too many are watched already."""
+        if len(self._running) >= self._most:
+            return
+        watch = fresh_op()
+        running = self._group.create_task(self._watch(watch, task_id))
+        self._running[watch] = running
+        running.add_done_callback(lambda _: self._running.pop(watch, None))
+
+    async def settle(self, seconds: float) -> None:
+        """Wait for the ends of all watches; those that do not end in time are written down as unfinished."""
+        if self._running:
+            await asyncio.wait(list(self._running.values()), timeout=seconds)
+        for watch, running in list(self._running.items()):
+            running.cancel()
+            self._journal.write(WatchEnded(watch=watch, how="unfinished"))
+
+    async def _watch(self, watch: str, task_id: str) -> None:
+        after = self._random.choice((None, 0))
+        leaves_after = self._random.randint(1, 3) if self._random.random() < _LEFT else 0
+        pause = _SLOW_SECONDS if self._random.random() < _SLOW else 0.0
+        self._journal.write(WatchOpened(watch=watch, task=task_id))
+        versions = self._random.choice(self._clients).watch(task_id, after_version=after)
+        try:
+            async with aclosing(versions):
+                async for task in versions:
+                    change = (task.id, task.version, int(task.state), task.attempt_count)
+                    self._journal.write(Seen(watch=watch, changes=(change,)))
+                    leaves_after -= 1
+                    if leaves_after == 0:
+                        break
+                    await asyncio.sleep(pause)
+        except TaskNotFound:
+            # It was opened before the task was there.
+            self._journal.write(WatchEnded(watch=watch, how="left"))
+        except TaskwireError as error:
+            self._journal.write(WatchEnded(watch=watch, how=error.reason or error.code.name))
+        else:
+            self._journal.write(WatchEnded(watch=watch, how="left" if leaves_after == 0 else "final"))

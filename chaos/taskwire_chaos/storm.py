@@ -1,0 +1,82 @@
+"""Faults in shifting mixes, with quiet periods between them."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from random import Random
+
+from msgspec import Struct
+
+from taskwire_chaos.crowd import Crowd
+from taskwire_chaos.faults.fault import Fault
+from taskwire_chaos.journal import Phase
+from taskwire_chaos.site import Site
+
+MIX_MAX = 3
+"""Kinds of faults at the same time."""
+QUIET_PART = 0.25
+
+
+class Weather(Struct, frozen=True, kw_only=True):
+    """How it storms."""
+
+    seconds: float
+    """In all."""
+    period: tuple[float, float]
+    """How long a mix lasts, from and to."""
+    quiet: tuple[float, float]
+    """How long a quiet period lasts."""
+    pause: tuple[float, float] = (0.5, 3.0)
+    """Between two strikes of the same fault."""
+
+
+class Storm:
+    """Chooses by its random numbers alone what strikes when."""
+
+    def __init__(self, site: Site, crowd: Crowd, faults: Sequence[type[Fault]], random: Random) -> None:
+        self._site = site
+        self._crowd = crowd
+        self._faults = faults
+        self._random = random
+
+    async def rage(self, weather: Weather, look: Callable[[], Awaitable[None]]) -> None:
+        """Strike for `weather.seconds`. `look` is called at the end of each quiet period."""
+        until = asyncio.get_running_loop().time() + weather.seconds
+        while (left := until - asyncio.get_running_loop().time()) > 0:
+            if self._random.random() < QUIET_PART:
+                await self._be_quiet(weather, left, look)
+            else:
+                await self._mix(weather, left)
+
+    async def _be_quiet(self, weather: Weather, left: float, look: Callable[[], Awaitable[None]]) -> None:
+        self._site.journal.write(Phase(name="quiet"))
+        await self._site.heal()
+        await asyncio.sleep(min(left, self._random.uniform(*weather.quiet)))
+        await look()
+
+    async def _mix(self, weather: Weather, left: float) -> None:
+        kinds = self._choose()
+        self._site.journal.write(Phase(name="mix: " + ", ".join(kind.name for kind in kinds)))
+        over = asyncio.Event()
+        asyncio.get_running_loop().call_later(min(left, self._random.uniform(*weather.period)), over.set)
+        async with asyncio.TaskGroup() as group:
+            for kind in kinds:
+                # Of its own, so that what one fault chooses does not hang on how long another takes.
+                random = Random(self._random.random())  # noqa: S311
+                group.create_task(self._repeat(kind(self._site, self._crowd, random), weather, over))
+
+    def _choose(self) -> list[type[Fault]]:
+        kinds, chosen = list(self._faults), list[type[Fault]]()
+        for _ in range(min(len(kinds), self._random.randint(1, MIX_MAX))):
+            [kind] = self._random.choices(kinds, [one.weight for one in kinds])
+            kinds.remove(kind)
+            chosen.append(kind)
+        return chosen
+
+    async def _repeat(self, fault: Fault, weather: Weather, over: asyncio.Event) -> None:
+        while not over.is_set():
+            await fault.strike()
+            try:
+                async with asyncio.timeout(fault.random.uniform(*weather.pause)):
+                    await over.wait()
+            except TimeoutError:
+                pass
