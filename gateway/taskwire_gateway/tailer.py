@@ -5,7 +5,7 @@ the one before. The bell only says when to look, and a timer looks when it is si
 """
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -62,13 +62,16 @@ class Tailer:
             self._work.set()
 
     async def joined(self, feed: Feed | None = None) -> Position:
-        """Wait for a read that begins after this call, and return the position behind it.
+        """Return a position behind which everything is dealt to whoever has registered before this call.
 
-        What is committed later is dealt; what the position covers is not. `feed` is dealt everything behind it.
+        `feed` waits for a read that begins after this call, and is dealt everything behind it. A follower of single
+        tasks, which reads the table itself, need only wait while nobody is reading.
 
         Raises:
             BackendUnavailable: The database does not answer.
         """
+        if feed is None and self._position is not None:
+            return self._position
         joined: asyncio.Future[Position] = asyncio.get_running_loop().create_future()
         self._joining[joined] = feed
         self._work.set()
@@ -107,28 +110,29 @@ class Tailer:
             pass
 
     async def _read(self) -> None:
-        """Read up to now and let those join who were waiting when it began."""
-        joining = dict(self._joining)
-        if self._position is None:
-            self._position = await events.current_position(self._db)
-        else:
-            self._position = await self._read_since(self._position)
+        """Read and deal page after page until there is nothing more.
+
+        Whoever waited when a page began may join behind it: under a load that fills page after page, the last may be
+        far away.
+        """
+        is_complete = False
+        while not is_complete:
+            joining = dict(self._joining)
+            if self._position is None:
+                self._position, is_complete = await events.current_position(self._db), True
+            else:
+                deal = self._deal_feed if self._dispatcher.has_feeds else self._deal_moves
+                self._position, is_complete = await deal(self._position)
+            self._let_join(joining, self._position)
+
+    def _let_join(self, joining: Mapping[asyncio.Future[Position], Feed | None], position: Position) -> None:
         for joined, feed in joining.items():
             if joined.done():
                 continue
             if feed is not None:
-                feed.position = self._position
+                feed.position = position
                 self._dispatcher.add(feed)
-            joined.set_result(self._position)
-
-    async def _read_since(self, position: Position) -> Position:
-        """Read and deal page after page until there is nothing more."""
-        is_complete = False
-        while not is_complete:
-            read = self._deal_feed if self._dispatcher.has_feeds else self._deal_moves
-            position, is_complete = await read(position)
-            self._position = position
-        return position
+            joined.set_result(position)
 
     async def _deal_feed(self, position: Position) -> tuple[Position, bool]:
         page = await events.feed_since(self._db, position, PAGE_TASKS_MAX)

@@ -115,6 +115,20 @@ async def test_p6_pages_are_read_until_there_is_nothing_more(db, tail, monkeypat
         assert set(await _take(feed, alarm, 21)) == ids
 
 
+async def test_p6_a_watch_joins_while_there_is_always_more_to_read(db, tail, monkeypatch):
+    plain = events.feed_since
+
+    async def endless(*args):
+        page = await plain(*args)
+        return events.FeedPage(page.items, page.position, is_complete=False)
+
+    monkeypatch.setattr(events, "feed_since", endless)
+    async with _feed(tail), _feed(tail) as (feed, alarm):
+        await tail.tailer.joined()
+        ids = await _store(db)
+        assert set(await _take(feed, alarm, 1)) == ids
+
+
 @pytest.mark.parametrize("sign", ["expired", "incarnation"])
 async def test_p6_a_restored_database_sends_the_watchers_away(db, tail, monkeypatch, sign):
     monkeypatch.setattr(module, "OUTAGE_PAUSE_SECONDS", 0.01)
