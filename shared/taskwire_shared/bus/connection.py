@@ -10,7 +10,7 @@ import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from taskwire_shared.bus.link import Link, dial
+from taskwire_shared.bus.link import Link, dial, notice_cancellation
 from taskwire_shared.bus.outbox import Outbox
 from taskwire_shared.telemetry import logs
 from taskwire_shared.telemetry.events import Event
@@ -130,6 +130,7 @@ class Bus:
             answer = await link.client.request(subject, payload, timeout=seconds)
         except (nats.errors.Error, OSError) as error:
             raise BusUnavailableError from error
+        notice_cancellation()
         return answer.data
 
     async def connected(self, after: int = 0) -> int:
@@ -145,6 +146,7 @@ class Bus:
 
     async def _keep_connected(self) -> None:
         while True:
+            notice_cancellation()
             link = await dial(self._urls, self._outbox)
             self.dropped += self._outbox.clear()
             for listener in self._listeners:

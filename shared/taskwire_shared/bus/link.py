@@ -107,6 +107,7 @@ async def dial(urls: Sequence[str], outbox: Outbox) -> Link:
         if not was_refused:
             log.warning(Event.BUS_UNREACHABLE)
         was_refused = True
+        notice_cancellation()
         await asyncio.sleep(RETRY_SECONDS)
 
 
@@ -146,16 +147,27 @@ async def _try_to_dial(urls: Sequence[str], outbox: Outbox) -> Link | None:
     return link
 
 
+def notice_cancellation() -> None:
+    """Raise CancelledError where a cancellation of this task was asked for and swallowed by what it awaited.
+
+    The client does that, and so does `asyncio.wait_for` of Python 3.11 when what it waits for is done that very moment.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
 async def discard(client: Client) -> None:
     """Close `client`, politely for a moment, then by force."""
     # In a task of its own, since the client swallows the cancellation that a timeout would be.
     closing = asyncio.create_task(_close(client), name="bus-closing")
-    await asyncio.wait((closing,), timeout=CLOSE_SECONDS)
-    # A stopped server never takes what is left in the socket, and the client would wait for that without an end.
-    writer = getattr(getattr(client, "_transport", None), "_io_writer", None)
-    if writer is not None:
-        writer.transport.abort()
-    if not closing.done():
+    try:
+        await asyncio.wait((closing,), timeout=CLOSE_SECONDS)
+    finally:
+        # A stopped server never takes what is left in the socket, and the client would wait for that without an end.
+        writer = getattr(getattr(client, "_transport", None), "_io_writer", None)
+        if writer is not None:
+            writer.transport.abort()
         closing.cancel()
         await asyncio.wait((closing,), timeout=CLOSE_SECONDS)
 
