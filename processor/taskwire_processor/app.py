@@ -47,7 +47,9 @@ async def serve(settings: Settings, *, stop: asyncio.Event, ready: Ready | None 
     Raises BackendUnavailable when the database does not answer at the start, NotMigrated when it is empty, and, within
     an ExceptionGroup, RunnerFailed when the handlers cannot be loaded, and Deaf.
     """
-    await prepare_schema(settings)
+    await prepare_schema(settings, stop)
+    if stop.is_set():
+        return
     registry = CollectorRegistry()
     metrics = ProcessorMetrics(registry)
     health = _Health()

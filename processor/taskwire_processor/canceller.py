@@ -1,11 +1,14 @@
 """Passes requests to cancel on to the handlers that run here."""
 
 from taskwire_processor.attempts import Attempts
-from taskwire_processor.held import StopReason
+from taskwire_processor.held import Held, StopReason
 from taskwire_processor.stopper import Stopper
 from taskwire_shared.domain.outcome import Fence
 from taskwire_shared.telemetry import logs
 from taskwire_shared.telemetry.events import Event
+
+EARLY_NOTICES_MAX = 1000
+"""An answer is overtaken by milliseconds; the renewal of the lease knows of all others."""
 
 log = logs.get(__name__)
 
@@ -16,10 +19,21 @@ class Canceller:
     def __init__(self, attempts: Attempts, stopper: Stopper) -> None:
         self._attempts = attempts
         self._stopper = stopper
+        self._early: dict[Fence, None] = {}
+        """Notices of attempts that are not in hand, the newest last."""
+
+    def catch_up(self, held: Held) -> None:
+        """Stop an attempt that has just been taken in hand if its notice overtook the answer to its claim."""
+        if self._early and held.fence in self._early:
+            self.cancel(held.fence)
 
     def cancel(self, fence: Fence) -> None:
         """Stop the attempt that `fence` names, if it is still in hand. Harmless to repeat."""
         held = self._attempts.find(fence)
-        if held is not None and held.stop is not StopReason.CANCELLED:
+        if held is None:
+            self._early[fence] = None
+            if len(self._early) > EARLY_NOTICES_MAX:
+                del self._early[next(iter(self._early))]
+        elif held.stop is not StopReason.CANCELLED:
             log.info(Event.ATTEMPT_CANCELLED, task_id=str(fence.task_id), attempt=fence.attempt)
             self._stopper.stop(held, StopReason.CANCELLED)

@@ -4,6 +4,8 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import count
+from types import TracebackType
 from typing import Protocol, Self
 
 from taskwire_processor.held import Held
@@ -15,6 +17,9 @@ from taskwire_shared.telemetry.metrics import ProcessorMetrics
 
 RESTART_PAUSE_SECONDS = 1.0
 """Before a runner is replaced that did not live longer than this, so that one which cannot live costs little."""
+
+START_FAILURES_MAX = 5
+"""In a row, before it is given up: the handlers on the disk have changed, or the machine is out of something."""
 
 log = logs.get(__name__)
 
@@ -66,11 +71,13 @@ class Runners:
         await asyncio.sleep(0)
         return self
 
-    async def __aexit__(self, *error: object) -> None:
-        """End all runners and wait for that."""
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End all runners and wait for that. Raises RunnerFailed, in a group, when they could not be replaced."""
         for keeper in self._keepers:
             keeper.cancel()
-        await self._group.__aexit__(None, None, None)
+        await self._group.__aexit__(kind, error, trace)
 
     @property
     def is_ready(self) -> bool:
@@ -166,15 +173,19 @@ class Runners:
         self._hand_out_alone()
 
     async def _start(self) -> RunnerProcess:
-        while True:
+        for failures in count(1):
             try:
                 runner, _ = await RunnerProcess.start(self._setup, self._receive)
             except (RunnerFailed, OSError) as error:
+                if failures >= START_FAILURES_MAX:
+                    # A processor that lives and can run nothing is worse than one that is gone.
+                    raise
                 log.error(Event.RUNNER_DIED, error=str(error))
                 await asyncio.sleep(RESTART_PAUSE_SECONDS)
             else:
                 log.info(Event.RUNNER_STARTED, pid=runner.pid)
                 return runner
+        raise AssertionError("counting does not end")
 
     async def _see_off(self, runner: RunnerProcess) -> None:
         try:

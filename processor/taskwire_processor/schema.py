@@ -1,6 +1,7 @@
 """Sees to it that the database has its tables before a processor looks for tasks in them."""
 
 import asyncio
+from contextlib import suppress
 
 from taskwire_migrations import migrate
 from taskwire_shared.domain.errors import BackendUnavailable
@@ -18,14 +19,16 @@ class NotMigrated(Exception):
         super().__init__(type(self).__doc__)
 
 
-async def prepare_schema(settings: Settings, *, patience_seconds: float = PATIENCE_SECONDS) -> None:
-    """Migrate the database where the settings say so, and wait until it is migrated.
+async def prepare_schema(
+    settings: Settings, stop: asyncio.Event, *, patience_seconds: float = PATIENCE_SECONDS
+) -> None:
+    """Migrate the database where the settings say so, and wait until it is migrated or `stop` is set.
 
     Raises BackendUnavailable when it does not answer in time, NotMigrated when it stays empty.
     """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + patience_seconds
-    while True:
+    while not stop.is_set():
         try:
             if settings.migrate:
                 return await migrate.upgrade(settings.database_url)
@@ -36,4 +39,7 @@ async def prepare_schema(settings: Settings, *, patience_seconds: float = PATIEN
         except BackendUnavailable:
             if loop.time() >= deadline:
                 raise
-        await asyncio.sleep(PAUSE_SECONDS)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PAUSE_SECONDS):
+                await stop.wait()
+    return None

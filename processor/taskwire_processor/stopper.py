@@ -66,7 +66,10 @@ class Stopper:
                 self._act(held)
 
     def _act(self, held: Held) -> None:
-        if held.stop is None:
+        if held.runner is None and held.stop is None:
+            # No runner was free for it in all that time: not its fault.
+            self.stop(held, StopReason.DRAINED)
+        elif held.stop is None:
             log.info(Event.ATTEMPT_TIMED_OUT, task_id=str(held.task.id), attempt=held.task.attempt)
             self.stop(held, StopReason.TIMED_OUT)
         elif held.runner is not None:

@@ -90,6 +90,7 @@ class Tenure:
             alone_max=min(settings.concurrency, max(ALONE_RUNNERS_MIN, os.cpu_count() or 1)),
         )
         self._stopper = Stopper(self._attempts, self._runners, grace_seconds=settings.cancel_grace_seconds)
+        self._canceller = Canceller(self._attempts, self._stopper)
         self._lease: Lease | None = None
         self._is_ending = False
 
@@ -113,20 +114,19 @@ class Tenure:
 
     async def _work(self, lease: Lease, stop: asyncio.Event) -> End:
         house = self._house
-        canceller = Canceller(self._attempts, self._stopper)
         leaseholder = Leaseholder(
             house.db,
             lease,
             attempts=self._attempts,
             completer=self._completer,
             stopper=self._stopper,
-            canceller=canceller,
+            canceller=self._canceller,
         )
         ear = Ear(house.bus, self._served_queues)
         deafness = Deafness(house.bus, ear, house.ringer)
         claimer = self._claimer(ear, deafness)
         listeners = [
-            CancelNotices(house.bus).listen(self.id, canceller.cancel),
+            CancelNotices(house.bus).listen(self.id, self._canceller.cancel),
             QueueNews(house.bus).listen(lambda _: claimer.scan_soon()),
         ]
         async with asyncio.TaskGroup() as group:
@@ -171,6 +171,7 @@ class Tenure:
         else:
             self._runners.run(held)
             self._stopper.limit(held)
+            self._canceller.catch_up(held)
 
     async def _until_the_end(self, stop: asyncio.Event, hopeless: asyncio.Event, holding: "asyncio.Task[None]") -> End:
         stopping = asyncio.create_task(stop.wait())

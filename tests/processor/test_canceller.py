@@ -22,3 +22,15 @@ async def test_cancel_outweighs_an_earlier_reason(world):
     world.canceller.cancel(held.fence)
 
     assert await world.outcome() == Stopped(held.fence)
+
+
+async def test_notice_that_overtakes_the_answer_to_the_claim_counts(world):
+    task_id = new_id()
+    world.canceller.cancel(Fence(task_id, 1))
+    held, other = world.hold(task_id=task_id), world.hold()
+    for one in (held, other):
+        world.runner.run(one)
+        world.canceller.catch_up(one)
+
+    assert await world.outcome() == Stopped(held.fence)
+    assert other.stop is None

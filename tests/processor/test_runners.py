@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 
 from taskwire_processor.held import Held
 from taskwire_processor.runner import wire
-from taskwire_processor.runner_process import HandlersUnloadable
+from taskwire_processor.runner_process import HandlersUnloadable, RunnerFailed, RunnerProcess
 from taskwire_processor.runners import Runners
 from taskwire_shared.domain.ids import new_id
 from taskwire_shared.domain.task import ClaimedTask, Payload, RetryPolicy
@@ -122,3 +122,18 @@ async def test_handlers_that_cannot_be_loaded_end_the_start(listener):
     with pytest.raises(HandlersUnloadable):
         async with _runners(listener, module="broken_handlers"):
             pass
+
+
+async def test_runners_that_cannot_be_replaced_end_the_processor(listener, monkeypatch):
+    monkeypatch.setattr("taskwire_processor.runners.RESTART_PAUSE_SECONDS", 0.01)
+
+    async def fail(*_args):
+        raise RunnerFailed("on purpose")
+
+    with pytest.raises(ExceptionGroup) as raised:
+        async with asyncio.timeout(20), _runners(listener) as runners:
+            monkeypatch.setattr(RunnerProcess, "start", fail)
+            runners.run(_held("exit"))
+            await asyncio.Event().wait()
+
+    assert raised.group_contains(RunnerFailed, match="on purpose")

@@ -24,25 +24,36 @@ async def empty_url(postgres):
 
 
 async def test_migrated_database_is_taken_as_it_is(settings):
-    await prepare_schema(settings(), patience_seconds=0)
+    await prepare_schema(settings(), asyncio.Event(), patience_seconds=0)
 
 
 async def test_empty_database_is_refused_after_a_while(settings, empty_url):
     with pytest.raises(NotMigrated):
-        await prepare_schema(settings(database_url=empty_url), patience_seconds=0)
+        await prepare_schema(settings(database_url=empty_url), asyncio.Event(), patience_seconds=0)
 
 
 async def test_empty_database_is_migrated_where_asked_for(settings, empty_url):
-    await prepare_schema(settings(database_url=empty_url, migrate=True))
-    await prepare_schema(settings(database_url=empty_url), patience_seconds=0)
+    await prepare_schema(settings(database_url=empty_url, migrate=True), asyncio.Event())
+    await prepare_schema(settings(database_url=empty_url), asyncio.Event(), patience_seconds=0)
 
 
 async def test_somebody_else_may_migrate_meanwhile(settings, empty_url):
-    waiting = asyncio.create_task(prepare_schema(settings(database_url=empty_url)))
+    waiting = asyncio.create_task(prepare_schema(settings(database_url=empty_url), asyncio.Event()))
     await upgrade(empty_url)
     await asyncio.wait_for(waiting, 10)
 
 
 async def test_database_that_does_not_answer(settings):
     with pytest.raises(BackendUnavailable):
-        await prepare_schema(settings(database_url="postgresql://nobody@127.0.0.1:9/none"), patience_seconds=0)
+        await prepare_schema(
+            settings(database_url="postgresql://nobody@127.0.0.1:9/none"), asyncio.Event(), patience_seconds=0
+        )
+
+
+async def test_waiting_ends_with_the_processor(settings):
+    stop = asyncio.Event()
+    unreachable = settings(database_url="postgresql://nobody@127.0.0.1:9/none")
+    waiting = asyncio.create_task(prepare_schema(unreachable, stop))
+    await asyncio.sleep(0)
+    stop.set()
+    await asyncio.wait_for(waiting, 10)

@@ -34,3 +34,10 @@ async def test_one_that_has_no_runner_yet_is_let_go_at_once(world):
 
     assert await world.outcome() == Stopped(held.fence)
     await asyncio.wait_for(world.attempts.emptied(), 5)
+
+
+async def test_one_that_found_no_runner_in_its_time_is_handed_back(world):
+    held = world.hold(timeout_ms=50)
+    world.stopper.limit(held)
+
+    assert await world.outcome() == HandedBack(held.fence)
