@@ -29,8 +29,6 @@ from taskwire_chaos.storm import Storm, Weather
 from taskwire_chaos.verdict import judge
 
 _OPENING_SECONDS = 30.0
-_CATCH_UP_SECONDS = 45.0
-"""For watchers of everything to read what they have not read, after everything has ended."""
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -158,13 +156,13 @@ class _Campaign:
         site.journal.write(Phase(name="drain"))
         ending = asyncio.create_task(self._crowd.finish())
         try:
-            await wait_for_the_end(site, bound)
+            in_time = await wait_for_the_end(site, bound)
         finally:
             await ending
         # What the last calls of the clients have created comes after the first look.
-        await wait_for_the_end(site, bound)
-        await try_promptness(site, Random(f"{self._seed}/prompt"))  # noqa: S311
-        await wait_for_the_end(site, bound)
+        if in_time and await wait_for_the_end(site, bound):
+            await try_promptness(site, Random(f"{self._seed}/prompt"))  # noqa: S311
+            await wait_for_the_end(site, bound)
         await look_at_connections(site)
         read_server_log(site)
         async with site.connection() as connection:
@@ -176,7 +174,7 @@ class _Campaign:
         books = read_books(self._site.folder.books)
         wanted = sum(map(len, books.events.values()))
         try:
-            async with asyncio.timeout(_CATCH_UP_SECONDS):
+            async with asyncio.timeout(self._plan.bound_seconds):
                 while any(self._seen(who) < wanted for who in self._crowd.watchers):
                     await asyncio.sleep(POLL_SECONDS * 2)
         except TimeoutError:

@@ -9,10 +9,12 @@ from pathlib import Path
 
 from msgspec import structs
 
+from taskwire_chaos.bugs.catalogue import BUGS
 from taskwire_chaos.campaign import judge_folder, run_campaign
+from taskwire_chaos.hunt import hunt
 from taskwire_chaos.layout import RunFolder
 from taskwire_chaos.lengths import LENGTHS
-from taskwire_chaos.report import describe
+from taskwire_chaos.report import describe, describe_hunt
 
 RUNS = Path(".taskwire") / "chaos"
 
@@ -34,6 +36,11 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--faults", help="only those whose names contain one of these words, separated by commas")
     run.add_argument("--folder", type=Path, help=f"where to keep what everybody saw (default: one in {RUNS})")
     run.set_defaults(act=_run)
+    bugs = verbs.add_parser("bugs", help="plant every bug, and see that it is found")
+    bugs.add_argument("modules", nargs="*", help="only these")
+    bugs.add_argument("--seed", type=int, default=1)
+    bugs.add_argument("--sound", action="store_true", help="plant none: the same campaigns must be clean")
+    bugs.set_defaults(act=_bugs)
     check = verbs.add_parser("check", help="judge a run again")
     check.add_argument("folder", type=Path)
     check.set_defaults(act=_check)
@@ -55,6 +62,16 @@ def _run(arguments: argparse.Namespace) -> int:
     outcome = asyncio.run(run_campaign(plan, folder, seed))
     print(describe(outcome))
     return 0 if outcome.is_clean else 1
+
+
+def _bugs(arguments: argparse.Namespace) -> int:
+    chosen = [bug for bug in BUGS if not arguments.modules or bug.module in arguments.modules]
+    hunts = []
+    for bug in chosen:
+        folder = RunFolder(RUNS / f"{time.strftime('%Y%m%d-%H%M%S')}-{bug.module}")
+        hunts.append(asyncio.run(hunt(bug, folder, arguments.seed, planted=not arguments.sound)))
+        print(describe_hunt(hunts[-1]), flush=True)
+    return 0 if all(one.is_as_it_should for one in hunts) else 1
 
 
 def _check(arguments: argparse.Namespace) -> int:

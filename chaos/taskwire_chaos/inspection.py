@@ -47,8 +47,8 @@ async def look_for_overdue(site: Site, bound_seconds: float) -> None:
             site.journal.write(Overdue(task=row["id"], what=row["what"], seconds=row["seconds"]))
 
 
-async def wait_for_the_end(site: Site, bound_seconds: float) -> None:
-    """Wait until every task has ended, and write down those that have not in time."""
+async def wait_for_the_end(site: Site, bound_seconds: float) -> bool:
+    """Wait until every task has ended and tell whether they have; write down those that have not in time."""
     rows = []
     try:
         async with asyncio.timeout(bound_seconds), site.connection() as connection:
@@ -58,6 +58,8 @@ async def wait_for_the_end(site: Site, bound_seconds: float) -> None:
         for row in rows:
             what = f"is unfinished in state {row['state']}, and has been"
             site.journal.write(Overdue(task=row["id"], what=what, seconds=row["seconds"]))
+        return False
+    return True
 
 
 async def try_promptness(site: Site, random: Random) -> None:

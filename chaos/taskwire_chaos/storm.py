@@ -13,7 +13,6 @@ from taskwire_chaos.site import Site
 
 MIX_MAX = 3
 """Kinds of faults at the same time."""
-QUIET_PART = 0.25
 
 
 class Weather(Struct, frozen=True, kw_only=True):
@@ -27,6 +26,8 @@ class Weather(Struct, frozen=True, kw_only=True):
     """How long a quiet period lasts."""
     pause: tuple[float, float] = (0.5, 3.0)
     """Between two strikes of the same fault."""
+    quiet_part: float = 0.25
+    """Which part of the periods is quiet."""
 
 
 class Storm:
@@ -42,7 +43,7 @@ class Storm:
         """Strike for `weather.seconds`. `look` is called at the end of each quiet period."""
         until = asyncio.get_running_loop().time() + weather.seconds
         while (left := until - asyncio.get_running_loop().time()) > 0:
-            if self._random.random() < QUIET_PART:
+            if self._random.random() < weather.quiet_part:
                 await self._be_quiet(weather, left, look)
             else:
                 await self._mix(weather, left)

@@ -1,5 +1,6 @@
-"""Every fault there is."""
+"""Every fault of a campaign. `StickForGood` is left to the bug that it is aimed at: nobody would mend it."""
 
+from taskwire_chaos.faults.clocks import ShiftClock
 from taskwire_chaos.faults.crowd import FreezeWatcher, KillWatcher
 from taskwire_chaos.faults.fault import Fault
 from taskwire_chaos.faults.links import BlackHole, DelayLink, ResetLink, StallOneWay
@@ -20,6 +21,7 @@ from taskwire_chaos.faults.processes import (
     KillProcessor,
     StopService,
 )
+from taskwire_chaos.faults.sicknesses import DeafenProcessor, StickControl
 
 FAULTS: tuple[type[Fault], ...] = (
     KillProcessor,
@@ -28,6 +30,9 @@ FAULTS: tuple[type[Fault], ...] = (
     FreezeProcessor,
     FreezeGateway,
     DieAtFailpoint,
+    StickControl,
+    DeafenProcessor,
+    ShiftClock,
     CrashPostgres,
     FreezePostgres,
     TerminateBackends,

@@ -46,6 +46,7 @@ class Operations:
             "foreign": self._try_foreign,
             "poison": self._create_poison,
             "stubborn": self._cancel_stubborn,
+            "long": self._create_long,
         }
 
     async def _create_any(self) -> None:
@@ -53,6 +54,9 @@ class Operations:
 
     async def _create_poison(self) -> None:
         await self._create(self._random.choice(list(POISON)))
+
+    async def _create_long(self) -> None:
+        await self._create("long")
 
     async def _create(self, kind: str, *, task_id: str = "") -> str:
         """Create a task, again and again while nobody knows whether it is there. Returns its id."""

@@ -1,11 +1,17 @@
-"""Places at which a service dies, each planted by replacing one function."""
+"""Places at which a service dies or falls ill, each planted by replacing one function."""
 
 import os
 import signal
+import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from taskwire_chaos.planted.replacing import replace
+
+if TYPE_CHECKING:
+    from taskwire_shared.bus.ear import Ring
+
+_FOR_EVER_SECONDS = 1_000_000
 
 Async = Callable[..., Awaitable[Any]]
 
@@ -98,14 +104,47 @@ def _before_acknowledge(count: int) -> None:
 
     fuse = _Fuse(count)
 
-    def make(acknowledge: Callable[[Ring], None]) -> Callable[[Ring], None]:
-        def replacement(ring: Ring) -> None:
+    def make(acknowledge: Callable[["Ring"], None]) -> Callable[["Ring"], None]:
+        def replacement(ring: "Ring") -> None:
             fuse.touch()
             acknowledge(ring)
 
         return replacement
 
     replace(Ring, "ack", make)
+
+
+def _at_acknowledge(count: int, act: Callable[["Ring"], None]) -> None:
+    from taskwire_shared.bus.ear import Ring
+
+    left = count
+
+    def make(acknowledge: Callable[["Ring"], None]) -> Callable[["Ring"], None]:
+        def replacement(ring: "Ring") -> None:
+            nonlocal left
+            acknowledge(ring)
+            left -= 1
+            if left == 0:
+                act(ring)
+
+        return replacement
+
+    replace(Ring, "ack", make)
+
+
+def _stuck(count: int) -> None:
+    def act(_: "Ring") -> None:
+        time.sleep(_FOR_EVER_SECONDS)
+
+    _at_acknowledge(count, act)
+
+
+def _deaf(count: int) -> None:
+    def act(ring: "Ring") -> None:
+        link: Any = ring._bus._link
+        link.client._reading_task.cancel()
+
+    _at_acknowledge(count, act)
 
 
 GATEWAY_FAILPOINTS = ("before_commit", "after_commit", "after_ring")
@@ -118,4 +157,6 @@ FAILPOINTS: dict[str, Callable[[int], None]] = {
     "before_complete": _before_complete,
     "after_complete": _after_complete,
     "before_acknowledge": _before_acknowledge,
+    "stuck": _stuck,
+    "deaf": _deaf,
 }

@@ -1,0 +1,246 @@
+"""Every planted bug, with a workload that is aimed at it and the promises that must be seen broken."""
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from taskwire_chaos.campaign import Plan
+from taskwire_chaos.faults.clocks import ShiftClock
+from taskwire_chaos.faults.crowd import KillWatcher
+from taskwire_chaos.faults.fault import Fault
+from taskwire_chaos.faults.links import DelayLink
+from taskwire_chaos.faults.nats import WipeNats
+from taskwire_chaos.faults.postgres import CrashPostgres, ExpireLeases, HoldRows, TerminateBackends
+from taskwire_chaos.faults.processes import DieAtFailpoint, FreezeProcessor, KillProcessor
+from taskwire_chaos.faults.sicknesses import DeafenProcessor, StickForGood
+from taskwire_chaos.site import Shape
+from taskwire_chaos.storm import Weather
+
+SECONDS = 15.0
+BOUND_SECONDS = 25.0
+"""For everything to end after the heal: the lease, two starts of everything, and as much again."""
+
+
+class Bug(Struct, frozen=True, kw_only=True):
+    """A planted bug and how it is found."""
+
+    number: str
+    module: str
+    """In this folder."""
+    promises: tuple[str, ...]
+    """Validators of which one must object: their first words."""
+    faults: tuple[type[Fault], ...]
+    operations: Mapping[str, int]
+    load: Mapping[str, object] = {}
+    shape: Shape = Shape()
+    seconds: float = SECONDS
+    pause: tuple[float, float] = (0.5, 2.0)
+
+    def plan(self, *, planted: bool = True) -> Plan:
+        """Return a campaign aimed at it; without it `planted`, one that must be clean."""
+        bug = self.module if planted else ""
+        return Plan(
+            name=f"bug {self.module}" if planted else f"no {self.module}",
+            weather=Weather(seconds=self.seconds, period=(30, 30), quiet=(0, 0), pause=self.pause, quiet_part=0),
+            bound_seconds=BOUND_SECONDS,
+            shape=_with_bug(self.shape, bug),
+            faults=self.faults,
+            load={"operations": self.operations, **self.load},
+        )
+
+
+def _with_bug(shape: Shape, bug: str) -> Shape:
+    return Shape(
+        gateways=shape.gateways,
+        processors=shape.processors,
+        lease_seconds=shape.lease_seconds,
+        cancel_grace_seconds=shape.cancel_grace_seconds,
+        settings=shape.settings,
+        postgres=shape.postgres,
+        bug=bug,
+    )
+
+
+_TWO = Shape(processors=2, lease_seconds=2)
+_ONE = Shape(gateways=1, processors=1, lease_seconds=2)
+_BUSY = {"workers": 12, "pause_ms": 100.0}
+
+BUGS: tuple[Bug, ...] = (
+    Bug(
+        number="S1",
+        module="no_fence",
+        promises=("P4",),
+        faults=(FreezeProcessor,),
+        operations={"long": 1},
+        shape=_TWO,
+        load=_BUSY,
+        seconds=25,
+    ),
+    Bug(
+        number="S2",
+        module="no_sweeper",
+        promises=("P3", "P5"),
+        faults=(KillProcessor,),
+        operations={"create": 1, "long": 1},
+        shape=_TWO,
+    ),
+    Bug(
+        number="S3",
+        module="acknowledge_before_claim",
+        promises=("P3", "P5"),
+        faults=(TerminateBackends, DieAtFailpoint),
+        operations={"create": 1},
+        shape=_TWO,
+        load=_BUSY,
+    ),
+    Bug(
+        number="S4",
+        module="ring_before_commit",
+        promises=("P3",),
+        faults=(CrashPostgres, DieAtFailpoint),
+        operations={"create": 1},
+        shape=Shape(processors=1, lease_seconds=2),
+        load=_BUSY,
+    ),
+    Bug(
+        number="S5",
+        module="sequence_as_cursor",
+        promises=("P6",),
+        faults=(HoldRows,),
+        operations={"create": 3, "batch": 1},
+        shape=_TWO,
+        load=_BUSY,
+    ),
+    Bug(
+        number="S6",
+        module="snapshot_before_registering",
+        promises=("P6",),
+        faults=(DelayLink,),
+        operations={"watch": 1},
+        shape=_TWO,
+        load={**_BUSY, "watches_max": 200},
+    ),
+    Bug(
+        number="S7",
+        module="drop_on_overflow",
+        promises=("P6",),
+        faults=(KillWatcher,),
+        operations={"batch": 1},
+        shape=_TWO,
+    ),
+    Bug(
+        number="S8",
+        module="worker_clock",
+        promises=("P3", "P5"),
+        faults=(ShiftClock, KillProcessor),
+        operations={"create": 1, "long": 2},
+        shape=_TWO,
+        seconds=25,
+    ),
+    Bug(
+        number="S9",
+        module="attempt_at_completion",
+        promises=("P4", "P8"),
+        faults=(KillProcessor,),
+        operations={"create": 1, "long": 1, "poison": 1},
+        shape=_TWO,
+    ),
+    Bug(
+        number="S10",
+        module="unconditional_cancel",
+        promises=("P4", "P7"),
+        faults=(DelayLink,),
+        operations={"race": 1},
+        shape=_TWO,
+    ),
+    Bug(
+        number="S11",
+        module="no_unique_key",
+        promises=("P2",),
+        faults=(DelayLink,),
+        operations={"key": 1},
+        shape=_TWO,
+        load=_BUSY,
+    ),
+    Bug(
+        number="S12",
+        module="heartbeat_of_dead_loop",
+        promises=("P3", "P5"),
+        faults=(StickForGood,),
+        operations={"long": 1},
+        shape=_TWO,
+        pause=(30, 30),
+    ),
+    Bug(
+        number="S13",
+        module="no_watchdog",
+        promises=("P5",),
+        faults=(DeafenProcessor,),
+        operations={"create": 1},
+        shape=_ONE,
+        pause=(30, 30),
+    ),
+    Bug(
+        number="S14",
+        module="unshielded",
+        promises=("P1",),
+        faults=(DelayLink,),
+        operations={"get": 2, "race": 1},
+        shape=_TWO,
+        load={**_BUSY, "hasty": 0.7},
+    ),
+    Bug(
+        number="S15",
+        module="no_tenant_filter",
+        promises=("P10",),
+        faults=(KillWatcher,),
+        operations={"create": 1, "foreign": 1},
+        shape=_TWO,
+    ),
+    Bug(
+        number="own",
+        module="no_slow_claim",
+        promises=("P3", "P5"),
+        faults=(WipeNats,),
+        operations={"create": 1},
+        shape=_TWO,
+        load=_BUSY,
+    ),
+    Bug(
+        number="own",
+        module="claim_without_lease",
+        promises=("P4",),
+        faults=(ExpireLeases,),
+        operations={"create": 1},
+        # Renewed every 3 s: for so long a processor does not know that its lease is gone.
+        shape=Shape(processors=2, lease_seconds=30),
+        load=_BUSY,
+    ),
+    Bug(
+        number="own",
+        module="reap_forgets_cancel",
+        promises=("P7",),
+        faults=(KillProcessor,),
+        operations={"stubborn": 1},
+        shape=Shape(processors=2, lease_seconds=2, cancel_grace_seconds=5),
+        load=_BUSY,
+    ),
+    Bug(
+        number="own",
+        module="unsorted_batches",
+        promises=("P2",),
+        faults=(DelayLink,),
+        operations={"batch": 1},
+        shape=_TWO,
+        load=_BUSY,
+    ),
+    Bug(
+        number="own",
+        module="position_without_open",
+        promises=("P6",),
+        faults=(HoldRows,),
+        operations={"create": 3, "batch": 1},
+        shape=_TWO,
+        load=_BUSY,
+    ),
+)
