@@ -19,12 +19,17 @@ else:
 _MINUTE_MS = 60_000
 CONNECTION_STREAMS_MAX = 100_000
 """Calls at once on one connection. Those beyond would wait in the client unseen; our own limits refuse instead."""
+PENDING_CALLS_MAX = 20_000
+"""Calls that have arrived and that our loop has not looked at yet: some seconds of refusals. Beyond it the library ends
+calls with CANCELLED, which no client can tell from its own doing; its default is 1,000, less than a burst."""
 
 _OPTIONS: Sequence[tuple[str, int]] = (
     # Without it a second server on the same port starts without an error and gets some of the connections.
     ("grpc.so_reuseport", 0),
     ("grpc.max_receive_message_length", limits.MESSAGE_BYTES_MAX),
     ("grpc.max_concurrent_streams", CONNECTION_STREAMS_MAX),
+    ("grpc.server.max_pending_requests", PENDING_CALLS_MAX),
+    ("grpc.server.max_pending_requests_hard_limit", PENDING_CALLS_MAX),
     # A watcher that is gone is noticed within 80 s; the library's default is two hours.
     ("grpc.keepalive_time_ms", _MINUTE_MS),
     ("grpc.keepalive_timeout_ms", 20_000),

@@ -1,6 +1,7 @@
 """What all calls have in common: faults, limits, measures, methods."""
 
 import asyncio
+from collections import Counter
 
 import grpc
 import pytest
@@ -79,6 +80,13 @@ async def test_p9_calls_beyond_what_is_taken_on_are_refused(api, refused, monkey
     gate.set()
     assert (await first).reason == "TASK_NOT_FOUND"
     await api.tasks.ListTasks(pb.ListTasksRequest())
+
+
+async def test_p9_a_burst_that_the_library_would_cut_off_is_refused_by_us(api, refused, monkeypatch):
+    monkeypatch.setattr(edge, "CALLS_MAX", 1)
+    burst = [refused(api.tasks.CreateTask(pb.CreateTaskRequest())) for _ in range(4_000)]
+    codes = Counter([refusal.code for refusal in await asyncio.gather(*burst)])
+    assert set(codes) <= {"RESOURCE_EXHAUSTED", "INVALID_ARGUMENT"}, codes
 
 
 async def test_a_deadline_is_kept_and_leaks_nothing(api, refused, monkeypatch):
