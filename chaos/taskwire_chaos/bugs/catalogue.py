@@ -63,7 +63,9 @@ def _with_bug(shape: Shape, bug: str) -> Shape:
 
 _TWO = Shape(processors=2, lease_seconds=2)
 _ONE = Shape(gateways=1, processors=1, lease_seconds=2)
-_BUSY = {"workers": 12, "pause_ms": 100.0}
+_BUSY = {"workers": 12, "pause_ms": 250.0}
+_CALM = {"workers": 4, "pause_ms": 500.0}
+"""Where tasks take seconds, so that what is left of the processors has room for them."""
 
 BUGS: tuple[Bug, ...] = (
     Bug(
@@ -73,7 +75,7 @@ BUGS: tuple[Bug, ...] = (
         faults=(FreezeProcessor,),
         operations={"long": 1},
         shape=_TWO,
-        load=_BUSY,
+        load=_CALM,
         seconds=25,
     ),
     Bug(
@@ -82,6 +84,7 @@ BUGS: tuple[Bug, ...] = (
         promises=("P3", "P5"),
         faults=(KillProcessor,),
         operations={"create": 1, "long": 1},
+        load=_CALM,
         shape=_TWO,
     ),
     Bug(
@@ -134,6 +137,7 @@ BUGS: tuple[Bug, ...] = (
         promises=("P3", "P5"),
         faults=(ShiftClock, KillProcessor),
         operations={"create": 1, "long": 2},
+        load=_CALM,
         shape=_TWO,
         seconds=25,
     ),
@@ -143,6 +147,7 @@ BUGS: tuple[Bug, ...] = (
         promises=("P4", "P8"),
         faults=(KillProcessor,),
         operations={"create": 1, "long": 1, "poison": 1},
+        load=_CALM,
         shape=_TWO,
     ),
     Bug(
@@ -168,6 +173,7 @@ BUGS: tuple[Bug, ...] = (
         promises=("P3", "P5"),
         faults=(StickForGood,),
         operations={"long": 1},
+        load=_CALM,
         shape=_TWO,
         pause=(30, 30),
     ),
@@ -223,7 +229,7 @@ BUGS: tuple[Bug, ...] = (
         faults=(KillProcessor,),
         operations={"stubborn": 1},
         shape=Shape(processors=2, lease_seconds=2, cancel_grace_seconds=5),
-        load=_BUSY,
+        load=_CALM,
     ),
     Bug(
         number="own",
