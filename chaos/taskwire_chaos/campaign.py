@@ -1,6 +1,7 @@
 """One run from start to verdict: servers, load, storm, heal, drain, books."""
 
 import asyncio
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from random import Random
@@ -80,6 +81,9 @@ async def run_campaign(plan: Plan, folder: RunFolder, seed: int) -> Outcome:
     with Journal(folder.journal("supervisor")) as journal:
         async with Site.open(folder, plan.shape, journal) as site:
             await _Campaign(plan, site, seed).run()
+    # What was in them is in the books; the logs stay.
+    for store in (folder.servers / "postgres" / "data", folder.servers / "nats"):
+        shutil.rmtree(store, ignore_errors=True)
     return structs.replace(judge_folder(folder), seconds=time.monotonic() - started)
 
 

@@ -64,3 +64,12 @@ def test_commands_are_declared_where_they_are_written() -> None:
     missing = {m for m in modules if not any((REPOSITORY / component / m).exists() for component in COMPONENTS)}
 
     assert not missing
+
+
+def test_wheel_holds_neither_failpoints_nor_planted_bugs(wheel: ZipFile) -> None:
+    """What breaks Taskwire on purpose is kept beside it, and nothing that is shipped asks for it."""
+    planted = {"taskwire_chaos", "sitecustomize", "CHAOS_", "failpoint"}
+
+    assert not [name for name in wheel.namelist() for word in planted if word in name]
+    sources = [name for name in wheel.namelist() if name.endswith(".py")]
+    assert not [name for name in sources for word in planted if word in wheel.read(name).decode()]

@@ -1,0 +1,63 @@
+"""What strikes is chosen by the seed alone."""
+
+from random import Random
+from typing import ClassVar
+from unittest.mock import MagicMock
+
+import pytest
+
+from taskwire_chaos.faults.catalogue import FAULTS
+from taskwire_chaos.faults.fault import Fault
+from taskwire_chaos.journal import Phase
+from taskwire_chaos.storm import Storm, Weather
+
+
+class _Harmless(Fault):
+    name: ClassVar[str] = "harmless"
+    weight: ClassVar[int] = 1
+
+    async def strike(self) -> None:
+        self.note()
+
+
+class _AsHarmless(_Harmless):
+    name: ClassVar[str] = "as harmless"
+
+
+async def _phases(seed: int) -> list[str]:
+    site = MagicMock()
+    site.heal = _nothing
+    storm = Storm(site, MagicMock(), (_Harmless, _AsHarmless), Random(seed))
+    await storm.rage(Weather(seconds=0.4, period=(0.01, 0.02), quiet=(0, 0.01), pause=(0.001, 0.002)), _nothing)
+    records = [call.args[0] for call in site.journal.write.call_args_list]
+    return [record.name for record in records if isinstance(record, Phase)]
+
+
+async def _nothing() -> None:
+    pass
+
+
+async def test_the_same_seed_chooses_the_same_mixes() -> None:
+    once, again, other = await _phases(1), await _phases(1), await _phases(2)
+    common = min(len(once), len(again), len(other))
+
+    assert common > 3
+    assert once[:common] == again[:common] != other[:common]
+
+
+def test_faults_have_names_of_their_own() -> None:
+    names = [kind.name for kind in FAULTS]
+
+    assert len(set(names)) == len(names)
+    assert all(kind.weight > 0 for kind in FAULTS)
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+async def test_a_fault_with_nothing_to_strike_does_nothing(kind: type[Fault]) -> None:
+    site, crowd = MagicMock(), MagicMock()
+    site.links, site.busy, crowd.watchers = [], {"postgres", "nats"}, []
+    site.free.return_value = []
+
+    await kind(site, crowd, Random(1)).strike()
+
+    assert not site.journal.write.called
