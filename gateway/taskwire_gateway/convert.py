@@ -25,6 +25,7 @@ from taskwire_shared.domain.task import (
     TaskState,
     WaitReason,
 )
+from taskwire_shared.identifiers import identifier
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DEFAULT_POLICY = RetryPolicy()
@@ -43,7 +44,7 @@ def new_task(tenant: str, request: pb.CreateTaskRequest) -> NewTask:
     priority = _PRIORITIES[task.priority]
     labels = dict(task.labels)
     return NewTask(
-        id=UUID(request.task_id) if request.task_id else new_id(),
+        id=identifier(request.task_id) if request.task_id else new_id(),
         tenant=tenant,
         queue=queue,
         type=task.type,

@@ -41,8 +41,8 @@ class Unary(Struct, frozen=True):
     """A method with one response."""
 
     request: type[Message]
-    act: Callable[[str, Any], Awaitable[Message]]
-    """Takes the tenant and the request."""
+    act: Callable[[str, Any], Awaitable[Message | bytes]]
+    """Takes the tenant and the request, and returns the response, as bytes where it has written it itself."""
 
 
 class Stream(Struct, frozen=True):
@@ -91,8 +91,8 @@ class Edge:
                 self._refuse_overload()
                 tenant = self._tenancy(context)
                 request = _decoded(decode, data)
-                response: bytes = (await act(tenant, request)).SerializeToString()
-                return response
+                response = await act(tenant, request)
+                return response if isinstance(response, bytes) else response.SerializeToString()
             except asyncio.CancelledError:
                 code = "CANCELLED"
                 raise

@@ -29,9 +29,24 @@ _PRIORITIES = frozenset(task_pb2.TaskPriority.values())
 _VIEWS = frozenset(task_pb2.TaskView.values())
 
 
+def is_id(text: str) -> bool:
+    """Tell whether this is a lower-case canonical UUID of version 7."""
+    return _ID.fullmatch(text) is not None
+
+
+def is_queue(name: str) -> bool:
+    """Tell whether this is a legal name of a queue."""
+    return _QUEUE.fullmatch(name) is not None
+
+
+def is_type(name: str) -> bool:
+    """Tell whether this is a legal name of a task type."""
+    return 0 < len(name) <= limits.TYPE_CHARS_MAX and not _CONTROL.search(name)
+
+
 def check_id(found: Violations, path: str, text: str) -> bool:
     """Demand a lower-case canonical UUID of version 7. Returns whether it is one."""
-    if _ID.fullmatch(text):
+    if is_id(text):
         return True
     found.add(path, "must be a UUID of version 7 in lower case, 8-4-4-4-12 digits" if text else "must be set")
     return False
@@ -56,13 +71,13 @@ def check_key(found: Violations, path: str, text: str) -> None:
 
 def check_queue(found: Violations, path: str, name: str) -> None:
     """Demand a legal name of a queue."""
-    if not _QUEUE.fullmatch(name):
+    if not is_queue(name):
         found.add(path, "must be 1 to 63 characters of a-z, 0-9, - and _, starting with a letter")
 
 
 def check_type(found: Violations, path: str, name: str) -> None:
     """Demand a legal name of a task type."""
-    if not 0 < len(name) <= limits.TYPE_CHARS_MAX or _CONTROL.search(name):
+    if not is_type(name):
         found.add(path, "must be 1 to 128 characters without control characters")
 
 

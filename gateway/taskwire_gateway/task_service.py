@@ -18,7 +18,9 @@ from taskwire_gateway.convert import (
     timestamp,
 )
 from taskwire_gateway.creator import Creator, Receipt
+from taskwire_gateway.fresh_response import fresh_response
 from taskwire_gateway.page_token import TaskPageTokens
+from taskwire_gateway.plain_creates import plain_tasks
 from taskwire_gateway.responses import fit_batch
 from taskwire_gateway.seal import Seal
 from taskwire_shared.bus.bells import Bell
@@ -56,15 +58,25 @@ class TaskService:
 
     async def create_task(self, tenant: str, request: pb.CreateTaskRequest) -> pb.CreateTaskResponse:
         """Store one task."""
-        validation.check_create(request)
-        return await self._create_one(new_task(tenant, request), named=_is_named(request))
+        tasks = plain_tasks(tenant, (request,))
+        if tasks is None:
+            validation.check_create(request)
+            tasks = [new_task(tenant, request)]
+        return await self._create_one(tasks[0], named=_is_named(request))
 
-    async def batch_create_tasks(self, tenant: str, request: pb.BatchCreateTasksRequest) -> pb.BatchCreateTasksResponse:
+    async def batch_create_tasks(
+        self, tenant: str, request: pb.BatchCreateTasksRequest
+    ) -> pb.BatchCreateTasksResponse | bytes:
         """Store many tasks, all or none."""
-        validation.check_batch(request)
-        tasks = [new_task(tenant, item) for item in request.requests]
+        validation.check_batch_size(request)
+        tasks = plain_tasks(tenant, request.requests)
+        if tasks is None:
+            validation.check_batch_items(request)
+            tasks = [new_task(tenant, item) for item in request.requests]
         await self._admission.admit(tasks)
         receipt = await self._creator.create(tasks)
+        if receipt.created_at is not None and not receipt.known and not receipt.repeats:
+            return fresh_response(tasks, receipt.created_at)
         create_time = _create_time(receipt)
         responses = [
             _created(receipt, index, tasks, create_time, named=_is_named(item))

@@ -22,18 +22,23 @@ def check_create(request: pb.CreateTaskRequest) -> None:
     found.refuse()
 
 
-def check_batch(request: pb.BatchCreateTasksRequest) -> None:
-    """Refuse a `BatchCreateTasksRequest` in which anything breaks a rule."""
+def check_batch_size(request: pb.BatchCreateTasksRequest) -> None:
+    """Refuse a `BatchCreateTasksRequest` with nothing in it, or too much."""
     found = Violations()
     count = len(request.requests)
-    if not 1 <= count <= limits.BATCH_TASKS_MAX:
+    if 1 <= count <= limits.BATCH_TASKS_MAX:
+        _check_response_fits(found, request)
+    else:
         found.add("requests", f"must have 1 to {limits.BATCH_TASKS_MAX} items, not {count}")
-        found.refuse()
+    found.refuse()
+
+
+def check_batch_items(request: pb.BatchCreateTasksRequest) -> None:
+    """Refuse a `BatchCreateTasksRequest` of which any item breaks a rule."""
+    found = Violations()
     now = time.time()
     for index, item in enumerate(request.requests):
         _check_new(found, f"requests[{index}].", item, now)
-    found.refuse()
-    _check_response_fits(found, request)
     found.refuse()
 
 

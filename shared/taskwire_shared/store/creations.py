@@ -183,7 +183,7 @@ class Creations:
         return all(task.idempotency_key is None and (task.tenant, task.queue) in known for task in tasks)
 
     async def _create_new(self, tasks: Sequence[NewTask]) -> Creation:
-        if all(_is_plain(task) for task in tasks):
+        if all(is_plain(task) for task in tasks):
             created_at = await self._db.fetchval(CREATE_PLAIN, *_plain_arguments(tasks))
         else:
             created_at = await self._db.fetchval(CREATE_FULL, *_plain_arguments(tasks), *_rare_arguments(tasks))
@@ -240,7 +240,8 @@ def _order(task: NewTask) -> int:
     return task.id.int
 
 
-def _is_plain(task: NewTask) -> bool:
+def is_plain(task: NewTask) -> bool:
+    """Tell whether a task carries none of the rarer fields."""
     return (
         task.schedule_at is None
         and task.expire_at is None

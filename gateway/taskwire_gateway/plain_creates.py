@@ -1,0 +1,89 @@
+"""The usual create: a type, an input, perhaps an id, a queue or a priority, and nothing else.
+
+Each look at a field of a message costs 0.05 to 0.1 us. To check all fields by all rules and then to convert them costs
+8.2 us a task; here each is looked at once, for 3.2 us. What is less usual, or breaks a rule, is left to `validation` and
+`convert`.
+"""
+
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+
+from taskwire.v1 import task_pb2
+from taskwire.v1 import task_service_pb2 as pb
+from taskwire_gateway import field_checks as fields
+from taskwire_gateway.request_hash import plain_request_hash
+from taskwire_shared.domain import limits
+from taskwire_shared.domain.ids import floor_id, new_id
+from taskwire_shared.domain.task import DEFAULT_QUEUE, NewTask, Payload, TaskPriority
+from taskwire_shared.identifiers import identifier
+
+_PRIORITIES = {0: TaskPriority.NORMAL, **{int(priority): priority for priority in TaskPriority}}
+_NAMES_REMEMBERED = 1_000
+"""Types and queues that were legal before: fewer than there are in most installations, and 100 KB."""
+
+# The names of fields are looked up by the class: half the price of the bound method.
+_has = task_pb2.Task.HasField
+_is_type = lru_cache(_NAMES_REMEMBERED)(fields.is_type)
+_is_queue = lru_cache(_NAMES_REMEMBERED)(fields.is_queue)
+
+
+def plain_tasks(tenant: str, requests: Iterable[pb.CreateTaskRequest]) -> list[NewTask] | None:
+    """Make the tasks that `requests` ask for, or return None where one of them has to be looked at more closely."""
+    oldest, newest = _fresh_ids(int(time.time()))
+    tasks = []
+    for request in requests:
+        task = _plain_task(tenant, request, oldest, newest)
+        if task is None:
+            return None
+        tasks.append(task)
+    return tasks
+
+
+def _plain_task(tenant: str, request: pb.CreateTaskRequest, oldest: str, newest: str) -> NewTask | None:
+    task, task_id = request.task, request.task_id
+    if request.idempotency_key or _has_rare_fields(task):
+        return None
+    if task_id and not (oldest <= task_id <= newest and fields.is_id(task_id)):
+        return None
+    type_name, queue, priority = task.type, task.queue or DEFAULT_QUEUE, _PRIORITIES.get(task.priority)
+    if priority is None or not _is_type(type_name) or not _is_queue(queue):
+        return None
+    payload = None
+    if _has(task, "input"):
+        payload = _plain_payload(task.input)
+        if payload is None:
+            return None
+    return NewTask(
+        id=identifier(task_id) if task_id else new_id(),
+        tenant=tenant,
+        queue=queue,
+        type=type_name,
+        request_hash=plain_request_hash(queue, type_name, priority, payload),
+        priority=priority,
+        input=payload,
+    )
+
+
+def _has_rare_fields(task: task_pb2.Task) -> bool:
+    return bool(task.labels or _has(task, "schedule_time") or _has(task, "expire_time") or _has(task, "retry_policy"))
+
+
+def _plain_payload(payload: task_pb2.Payload) -> Payload | None:
+    content_type = payload.content_type
+    if len(content_type) > limits.CONTENT_TYPE_CHARS_MAX or "\0" in content_type:
+        return None
+    data, is_text = payload.binary, False
+    if not data and payload.WhichOneof("data") == "text":
+        data, is_text = payload.text.encode(), True
+    return Payload(data, is_text, content_type) if len(data) <= limits.PAYLOAD_BYTES_MAX else None
+
+
+@lru_cache(1)
+def _fresh_ids(now: int) -> tuple[str, str]:
+    """Return bounds of ids that are neither too old nor too new during the second `now`: they sort by their time."""
+    moment = datetime.fromtimestamp(now, UTC)
+    oldest = moment - timedelta(seconds=limits.TASK_ID_AGE_SECONDS_MAX - 1)
+    newest = moment + timedelta(seconds=limits.TASK_ID_AHEAD_SECONDS_MAX)
+    return str(floor_id(oldest)), str(floor_id(newest))

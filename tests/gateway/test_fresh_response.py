@@ -1,0 +1,35 @@
+"""Bytes written at once say what messages made one by one would."""
+
+from datetime import UTC, datetime, timedelta
+
+from taskwire.v1 import task_service_pb2 as pb
+from taskwire_gateway.convert import created_message, timestamp
+from taskwire_gateway.fresh_response import fresh_response
+from taskwire_shared.domain.ids import new_id
+from taskwire_shared.domain.task import NewTask, RetryPolicy, TaskPriority
+
+NOW = datetime(2026, 5, 4, 3, 2, 1, 987_654, tzinfo=UTC)
+
+KINDS = (
+    {},
+    {"queue": "mail"},
+    {"type": "a type that is longer than the others"},
+    {"priority": TaskPriority.HIGH},
+    {"labels": {"nul": "0" * 36}},
+    {"retry_policy": RetryPolicy(max_attempts=2)},
+    {"schedule_at": NOW + timedelta(hours=1)},
+    {"expire_at": NOW + timedelta(hours=1)},
+    {"retry_of": new_id()},
+)
+
+
+def _new(**fields):
+    given = {"queue": "default", "type": "echo", "tenant": "t", "request_hash": b""}
+    return NewTask(id=new_id(), **{**given, **fields})
+
+
+def test_every_task_is_described_in_its_place():
+    tasks = [_new(**fields) for fields in KINDS * 3]
+    response = pb.BatchCreateTasksResponse.FromString(fresh_response(tasks, NOW))
+    assert [item.task for item in response.responses] == [created_message(task, NOW, timestamp(NOW)) for task in tasks]
+    assert not any(item.deduplicated for item in response.responses)
