@@ -24,5 +24,5 @@ def test_an_identifier_is_a_uuid():
 
 @pytest.mark.parametrize("nonsense", ["", "x", b"123"])
 def test_nonsense_is_none(nonsense):
-    with pytest.raises(ValueError, match="UUID|bytes"):
+    with pytest.raises(ValueError, match=r"UUID|bytes"):
         identifier(nonsense)

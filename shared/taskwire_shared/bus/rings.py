@@ -7,6 +7,7 @@ from uuid import UUID
 from taskwire_shared.bus.connection import Bus
 from taskwire_shared.domain.ready import Ready
 from taskwire_shared.domain.task import TaskPriority
+from taskwire_shared.identifiers import identifier
 
 RING_IDS_MAX = 64
 """In one ring. With one each a processor ran 20,060 tasks/s, with up to 64 about 30,000."""
@@ -32,7 +33,7 @@ def unpack(message: bytes) -> tuple[UUID, ...]:
     """Read the message of a ring, or raise `MalformedRingError`."""
     if not message or len(message) % ID_BYTES or len(message) > RING_IDS_MAX * ID_BYTES:
         raise MalformedRingError
-    return tuple([UUID(bytes=message[at : at + ID_BYTES]) for at in range(0, len(message), ID_BYTES)])
+    return tuple([identifier(message[at : at + ID_BYTES]) for at in range(0, len(message), ID_BYTES)])
 
 
 class Ringer:
