@@ -45,8 +45,10 @@ class Plan(Struct, frozen=True, kw_only=True):
     """Fields of the `LoadPlan`."""
     clients: int = 1
     feeds: int = 2
-    heals: bool = True
-    """Whether frozen and broken things are mended at the end."""
+    least_faults: Mapping[str, int] = {}
+    """How often each fault must have struck; what is lacking when the time is over is made up for."""
+    least_counts: Mapping[str, int] = {}
+    """As `Outcome.counts`: less is a failure of the campaign."""
 
 
 class Outcome(Struct, frozen=True):
@@ -54,14 +56,18 @@ class Outcome(Struct, frozen=True):
 
     violations: Mapping[str, Sequence[str]]
     faults: Mapping[str, int]
+    counts: Mapping[str, int]
+    """Of calls and the like that a campaign must have enough of."""
     tasks: int
     events: int
     seconds: float
+    shortfalls: Sequence[str] = ()
+    """What there was less of than the campaign asks for."""
 
     @property
     def is_clean(self) -> bool:
-        """Tell whether every promise was kept."""
-        return not any(self.violations.values())
+        """Tell whether every promise was kept, and tried as often as it should be."""
+        return not any(self.violations.values()) and not self.shortfalls
 
 
 async def run_campaign(plan: Plan, folder: RunFolder, seed: int) -> Outcome:
@@ -84,7 +90,10 @@ async def run_campaign(plan: Plan, folder: RunFolder, seed: int) -> Outcome:
     # What was in them is in the books; the logs stay.
     for store in (folder.servers / "postgres" / "data", folder.servers / "nats"):
         shutil.rmtree(store, ignore_errors=True)
-    return structs.replace(judge_folder(folder), seconds=time.monotonic() - started)
+    outcome = judge_folder(folder)
+    wanted, found = {**plan.least_faults, **plan.least_counts}, {**outcome.faults, **outcome.counts}
+    short = [f"{found.get(name, 0)} of {least} {name}" for name, least in wanted.items() if found.get(name, 0) < least]
+    return structs.replace(outcome, seconds=time.monotonic() - started, shortfalls=short)
 
 
 def judge_folder(folder: RunFolder) -> Outcome:
@@ -93,6 +102,7 @@ def judge_folder(folder: RunFolder) -> Outcome:
     return Outcome(
         violations=judge(history),
         faults=history.faults(),
+        counts=history.counts(),
         tasks=len(history.books.tasks),
         events=sum(map(len, history.books.events.values())),
         seconds=0.0,
@@ -147,6 +157,7 @@ class _Campaign:
         # What is chosen hangs on the seed alone; when exactly it strikes hangs on the machine.
         storm = Storm(self._site, self._crowd, self._plan.faults, Random(f"{self._seed}/storm"))  # noqa: S311
         await storm.rage(self._plan.weather, self._look)
+        await storm.make_up(self._plan.least_faults, self._plan.weather.seconds)
 
     async def _look(self) -> None:
         if self._plan.weather.quiet[0] >= self._plan.bound_seconds:
@@ -155,8 +166,7 @@ class _Campaign:
     async def _drain(self) -> None:
         site, bound = self._site, self._plan.bound_seconds
         site.journal.write(Phase(name="heal"))
-        if self._plan.heals:
-            await site.heal()
+        await site.heal()
         site.journal.write(Phase(name="drain"))
         ending = asyncio.create_task(self._crowd.finish())
         try:

@@ -58,6 +58,12 @@ class Crowd:
         finishing = [self._finish(who, child, plan) for who, (child, plan) in self._children.items()]
         await asyncio.gather(*finishing)
 
+    async def dismiss(self, who: str) -> None:
+        """Have one that makes calls come to its end."""
+        child, plan = self._children.pop(who)
+        self._site.clients.pop(who)
+        await self._finish(who, child, plan)
+
     async def kill_all(self) -> None:
         """Kill whatever still runs."""
         for child, _ in self._children.values():

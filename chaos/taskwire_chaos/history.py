@@ -9,6 +9,7 @@ from msgspec import Struct
 from taskwire_chaos.books import Books, read_books
 from taskwire_chaos.journal import Call, Ran, Record, Reply, Rung, Seen, Struck, WatchEnded, WatchOpened, read_journals
 from taskwire_chaos.layout import Facts, RunFolder
+from taskwire_chaos.load.kinds import POISON
 
 R = TypeVar("R")
 FINAL = frozenset({4, 5, 6})
@@ -66,6 +67,16 @@ class History(Struct, frozen=True):
             changes[seen.watch].extend(seen.changes)
         ended = {record.watch: record.how for record in self.all(WatchEnded)}
         return [WatchHistory(one, changes[watch], ended.get(watch, "")) for watch, one in opened.items()]
+
+    def counts(self) -> Mapping[str, int]:
+        """Return how often what makes races was done."""
+        kinds = [call.kind for call, _ in self.calls("create")]
+        return {
+            "cancels": len(self.calls("cancel")),
+            "watches": sum(bool(watch.opened.task) for watch in self.watches()),
+            "poison tasks": sum(kind in POISON for kind in kinds),
+            "calls without an answer": sum(reply.verdict == "unknown" for reply in self.all(Reply)),
+        }
 
     def faults(self) -> Mapping[str, int]:
         """Return how often each fault has struck."""

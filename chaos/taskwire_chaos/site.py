@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
@@ -66,6 +67,8 @@ class Site:
         """Process ids of clients and watchers by name, kept by whoever runs them."""
         self.busy: set[str] = set()
         """What some fault is busy with, by name."""
+        self.strikes: Counter[str] = Counter()
+        """How often each fault has struck, by name."""
         self._keeping: list[asyncio.Task[None]] = []
 
     @classmethod

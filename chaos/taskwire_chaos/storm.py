@@ -1,7 +1,7 @@
 """Faults in shifting mixes, with quiet periods between them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from random import Random
 
 from msgspec import Struct
@@ -13,6 +13,7 @@ from taskwire_chaos.site import Site
 
 MIX_MAX = 3
 """Kinds of faults at the same time."""
+MAKE_UP_PAUSE_SECONDS = 1.0
 
 
 class Weather(Struct, frozen=True, kw_only=True):
@@ -47,6 +48,20 @@ class Storm:
                 await self._be_quiet(weather, left, look)
             else:
                 await self._mix(weather, left)
+
+    async def make_up(self, least: Mapping[str, int], seconds: float) -> None:
+        """Strike, for at most `seconds`, with those faults alone that have not struck as often as they should."""
+        over = asyncio.Event()
+        asyncio.get_running_loop().call_later(seconds, over.set)
+        async with asyncio.TaskGroup() as group:
+            for kind in self._faults:
+                random = Random(self._random.random())  # noqa: S311
+                group.create_task(self._make_up(kind(self._site, self._crowd, random), least.get(kind.name, 0), over))
+
+    async def _make_up(self, fault: Fault, least: int, over: asyncio.Event) -> None:
+        while self._site.strikes[fault.name] < least and not over.is_set():
+            await fault.strike()
+            await asyncio.sleep(MAKE_UP_PAUSE_SECONDS)
 
     async def _be_quiet(self, weather: Weather, left: float, look: Callable[[], Awaitable[None]]) -> None:
         self._site.journal.write(Phase(name="quiet"))

@@ -1,5 +1,6 @@
 """What strikes is chosen by the seed alone."""
 
+from collections import Counter
 from random import Random
 from typing import ClassVar
 from unittest.mock import MagicMock
@@ -45,6 +46,16 @@ async def test_the_same_seed_chooses_the_same_mixes() -> None:
     assert once[:common] == again[:common] != other[:common]
 
 
+async def test_what_struck_too_seldom_is_made_up_for() -> None:
+    site = MagicMock()
+    site.strikes = Counter({"harmless": 1})
+    storm = Storm(site, MagicMock(), (_Harmless, _AsHarmless), Random(1))
+
+    await storm.make_up({"harmless": 2}, 10)
+
+    assert site.strikes == {"harmless": 2}
+
+
 def test_faults_have_names_of_their_own() -> None:
     names = [kind.name for kind in FAULTS]
 
@@ -55,7 +66,7 @@ def test_faults_have_names_of_their_own() -> None:
 @pytest.mark.parametrize("kind", FAULTS)
 async def test_a_fault_with_nothing_to_strike_does_nothing(kind: type[Fault]) -> None:
     site, crowd = MagicMock(), MagicMock()
-    site.links, site.busy, crowd.watchers = [], {"postgres", "nats"}, []
+    site.links, site.busy, crowd.watchers = [], {"postgres", "nats", "overload"}, []
     site.free.return_value = []
 
     await kind(site, crowd, Random(1)).strike()

@@ -129,6 +129,7 @@ BUGS: tuple[Bug, ...] = (
         promises=("P6",),
         faults=(KillWatcher,),
         operations={"batch": 1},
+        load=_CALM,
         shape=_TWO,
     ),
     Bug(

@@ -1,9 +1,13 @@
 """S6: a watch reads its task first and registers for what comes afterwards."""
 
+import asyncio
 from typing import Any
 from uuid import UUID
 
 from taskwire_chaos.planted.replacing import replace
+
+GAP_SECONDS = 0.02
+"""Between the two, as in a gateway that is busy: without it the loop does both in one millisecond."""
 
 
 def plant() -> None:
@@ -17,6 +21,7 @@ def plant() -> None:
         if task is None:
             raise TaskNotFound(request.task_id)
         await watcher._tailer.joined()
+        await asyncio.sleep(GAP_SECONDS)
         with (
             watcher._watches.open("WatchTask") as opened,
             watcher._dispatcher.follow(task_id, opened.alarm) as follower,

@@ -1,7 +1,7 @@
 """Every fault of a campaign. `StickForGood` is left to the bug that it is aimed at: nobody would mend it."""
 
 from taskwire_chaos.faults.clocks import ShiftClock
-from taskwire_chaos.faults.crowd import FreezeWatcher, KillWatcher
+from taskwire_chaos.faults.crowd import FreezeWatcher, KillWatcher, Overload
 from taskwire_chaos.faults.fault import Fault
 from taskwire_chaos.faults.links import BlackHole, DelayLink, ResetLink, StallOneWay
 from taskwire_chaos.faults.nats import CorruptNats, DeleteStream, FreezeNats, KillNats, RollBackNats, WipeNats
@@ -51,4 +51,5 @@ FAULTS: tuple[type[Fault], ...] = (
     DelayLink,
     KillWatcher,
     FreezeWatcher,
+    Overload,
 )

@@ -4,6 +4,10 @@ import asyncio
 from typing import ClassVar
 
 from taskwire_chaos.faults.fault import Fault
+from taskwire_chaos.load.plan import LoadPlan
+
+_FLOOD_SECONDS = 4.0
+_FLOOD_WORKERS = 60
 
 
 class KillWatcher(Fault):
@@ -42,3 +46,29 @@ class FreezeWatcher(Fault):
                 await asyncio.sleep(self.seconds(0.5, 6))
             finally:
                 self.crowd.freeze(who, frozen=False)
+
+
+class Overload(Fault):
+    """For some seconds clients create more than there is room to run."""
+
+    name: ClassVar[str] = "overload"
+    weight: ClassVar[int] = 1
+
+    async def strike(self) -> None:
+        """See `Fault`."""
+        if "overload" in self.site.busy:
+            return
+        async with self.site.taking("overload"):
+            self.note()
+            plan = LoadPlan(
+                who=f"flood-{self.site.strikes[self.name]}",
+                folder=str(self.site.folder.path),
+                seed=self.random.randrange(1_000_000),
+                addresses=self.site.addresses,
+                workers=_FLOOD_WORKERS,
+                pause_ms=1,
+                operations={"create": 10, "batch": 1},
+            )
+            await self.crowd.add(plan)
+            await asyncio.sleep(_FLOOD_SECONDS)
+            await self.crowd.dismiss(plan.who)

@@ -29,6 +29,7 @@ class Fault(ABC):
 
     def note(self, target: str = "") -> None:
         """Write down that it begins."""
+        self.site.strikes[self.name] += 1
         self.site.journal.write(Struck(fault=self.name, target=target))
 
     def choose(self, keepers: Sequence[Keeper]) -> Keeper | None:
