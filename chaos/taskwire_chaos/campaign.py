@@ -8,6 +8,7 @@ from random import Random
 
 from msgspec import Struct, structs
 
+from taskwire.client import Client
 from taskwire_chaos.books import keep_books, read_books
 from taskwire_chaos.crowd import Crowd
 from taskwire_chaos.faults.catalogue import FAULTS
@@ -18,7 +19,6 @@ from taskwire_chaos.inspection import (
     look_at_connections,
     look_for_overdue,
     read_server_log,
-    try_promptness,
     wait_for_the_end,
 )
 from taskwire_chaos.journal import Journal, Phase, Seen, WatchOpened, read_journal
@@ -27,6 +27,7 @@ from taskwire_chaos.load.plan import LoadPlan, WatchPlan
 from taskwire_chaos.rings import note_rings
 from taskwire_chaos.site import Shape, Site
 from taskwire_chaos.storm import Storm, Weather
+from taskwire_chaos.trials import Trials
 from taskwire_chaos.verdict import judge
 
 _OPENING_SECONDS = 30.0
@@ -45,6 +46,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     """Fields of the `LoadPlan`."""
     clients: int = 1
     feeds: int = 2
+    tries_everything: bool = True
+    """Whether cancels and recovery are timed at rest as well."""
     least_faults: Mapping[str, int] = {}
     """How often each fault must have struck; what is lacking when the time is over is made up for."""
     least_counts: Mapping[str, int] = {}
@@ -175,13 +178,21 @@ class _Campaign:
             await ending
         # What the last calls of the clients have created comes after the first look.
         if in_time and await wait_for_the_end(site, bound):
-            await try_promptness(site, Random(f"{self._seed}/prompt"))  # noqa: S311
+            await self._try_at_rest()
             await wait_for_the_end(site, bound)
         await look_at_connections(site)
         read_server_log(site)
         async with site.connection() as connection:
             await keep_books(connection, site.folder.books)
         await self._watchers_caught_up()
+
+    async def _try_at_rest(self) -> None:
+        async with Client(self._site.addresses[0]) as client:
+            trials = Trials(self._site, client, Random(f"{self._seed}/trials"))  # noqa: S311
+            await trials.try_promptness()
+            if self._plan.tries_everything:
+                await trials.try_cancels()
+                await trials.try_recovery()
 
     async def _watchers_caught_up(self) -> None:
         """Wait until every watch of everything has as many changes as there are; the validator says what is missing."""

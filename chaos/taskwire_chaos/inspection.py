@@ -1,19 +1,10 @@
-"""What the supervisor itself looks at: what is overdue, how promptly tasks start at rest, what Postgres has logged."""
+"""What the supervisor itself looks at: what is overdue, what Postgres has logged."""
 
 import asyncio
-from random import Random
-from uuid import UUID
 
-from taskwire.client import Client
-from taskwire.errors import TaskwireError
-from taskwire.ids import fresh_task_id
-from taskwire_chaos.handlers import Wish
-from taskwire_chaos.journal import Call, Idle, Overdue, Prompt, Reply, ServerSaid
+from taskwire_chaos.journal import Idle, Overdue, ServerSaid
 from taskwire_chaos.site import Site
 
-PROMPTS = 15
-PROMPT_SECONDS = 15.0
-"""How long one of them may take before it counts as never started."""
 POLL_SECONDS = 0.25
 _FORBIDDEN = ("deadlock detected", "canceling statement due to user request")
 
@@ -60,33 +51,6 @@ async def wait_for_the_end(site: Site, bound_seconds: float) -> bool:
             site.journal.write(Overdue(task=row["id"], what=what, seconds=row["seconds"]))
         return False
     return True
-
-
-async def try_promptness(site: Site, random: Random) -> None:
-    """Create tasks one by one at rest, and write down how long each waited for its start."""
-    async with Client(site.addresses[0]) as client:
-        for _ in range(PROMPTS):
-            await asyncio.sleep(random.uniform(0.05, 0.35))
-            await _try_once(site, client)
-
-
-async def _try_once(site: Site, client: Client) -> None:
-    task_id = fresh_task_id()
-    site.journal.write(Call(op=task_id, method="create", tasks=(task_id,), content=task_id, kind="brief"))
-    try:
-        await client.create("chaos.work", Wish(ms=0, tag=task_id), task_id=task_id, max_attempts=30)
-        async with asyncio.timeout(PROMPT_SECONDS):
-            await client.wait(task_id)
-    except (TaskwireError, TimeoutError):
-        site.journal.write(Reply(op=task_id, verdict="unknown"))
-        site.journal.write(Prompt(task=task_id, seconds=PROMPT_SECONDS))
-        return
-    site.journal.write(Reply(op=task_id, verdict="ok", tasks=(task_id,)))
-    async with site.connection() as connection:
-        waited = await connection.fetchval(
-            "SELECT extract(epoch FROM started_at - created_at)::float8 FROM tasks WHERE id = $1", UUID(task_id)
-        )
-    site.journal.write(Prompt(task=task_id, seconds=waited))
 
 
 async def look_at_connections(site: Site) -> None:

@@ -116,6 +116,21 @@ class Prompt(_Record, frozen=True):
     seconds: float
 
 
+class CancelTook(_Record, frozen=True):
+    """How long it took at rest until a running task was cancelled."""
+
+    task: str
+    is_stubborn: bool
+    seconds: float
+
+
+class Recovered(_Record, frozen=True):
+    """How long it took at rest until the task of a killed processor was pending again."""
+
+    task: str
+    seconds: float
+
+
 class ServerSaid(_Record, frozen=True):
     """A line in the log of Postgres that must not be there."""
 
@@ -147,6 +162,8 @@ Record = (
     | Exited
     | Overdue
     | Prompt
+    | CancelTook
+    | Recovered
     | ServerSaid
     | Idle
     | Finished

@@ -9,10 +9,12 @@ from taskwire_chaos.books import Books, EventRow, ProcessorRow, TaskRow
 from taskwire_chaos.history import History
 from taskwire_chaos.journal import (
     Call,
+    CancelTook,
     Idle,
     Overdue,
     Prompt,
     Ran,
+    Recovered,
     Reply,
     Rung,
     Seen,
@@ -128,6 +130,8 @@ BROKEN = {
     ),
     "overdue": ("P5", history(Overdue(task=TASK, what="has been pending", seconds=70))),
     "nobody hears rings": ("P5", history(*(Prompt(task=TASK, seconds=1.5) for _ in range(15)))),
+    "taken back late": ("P5", history(Recovered(task=TASK, seconds=20))),
+    "cancelled late": ("P7", history(CancelTook(task=TASK, is_stubborn=False, seconds=9))),
     "missed": ("P6", history(WatchOpened(watch="x", task=TASK), Seen(watch="x", changes=((TASK, 1, 2, 0),)))),
     "seen twice": ("P6", history(Seen(watch="w", changes=((TASK, 3, 4, 1),)))),
     "seen as it never was": (

@@ -45,6 +45,7 @@ class Bug(Struct, frozen=True, kw_only=True):
             bound_seconds=BOUND_SECONDS,
             shape=_with_bug(self.shape, bug),
             faults=self.faults,
+            tries_everything=False,
             load={"operations": self.operations, **self.load},
         )
 

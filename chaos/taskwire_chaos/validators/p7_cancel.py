@@ -4,15 +4,22 @@ from collections.abc import Iterator, Sequence
 
 from taskwire_chaos.books import EventRow
 from taskwire_chaos.history import CANCELLED, FAILED, RUNNING, SUCCEEDED, History
-from taskwire_chaos.journal import Reply
+from taskwire_chaos.journal import CancelTook, Reply
 
+TOLD_SECONDS = 1.0
+SLACK_SECONDS = 5.0
+"""For a machine that is busy with other things as well, and for the time to end the process of a handler."""
 _ALREADY = "TASK_ALREADY_FINISHED"
 
 
 def check(history: History) -> Iterator[str]:
-    """Give every attempt that began after a cancel, and every reply that the end does not bear out."""
+    """Give every attempt that began after a cancel, every slow end, and every reply that the end does not bear out."""
     for task_id, events in history.books.events.items():
         yield from _check_claims(task_id, events)
+    for took in history.all(CancelTook):
+        most = TOLD_SECONDS + SLACK_SECONDS + (history.facts.cancel_grace_seconds if took.is_stubborn else 0)
+        if took.seconds > most:
+            yield f"task {took.task} was cancelled at rest, and ended {took.seconds:.1f} s later"
     for call, reply in history.calls("cancel"):
         task = history.books.tasks.get(call.tasks[0])
         if reply is not None and task is not None:
