@@ -155,6 +155,8 @@ class Bus:
             tending = asyncio.create_task(link.tend(), name="bus-link")
             try:
                 await self._announce()
+                # It may have come while dialling, and been swallowed there although that went well.
+                notice_cancellation()
                 await asyncio.shield(tending)
             finally:
                 self._link = None

@@ -8,8 +8,10 @@ import pytest
 
 from taskwire_dev.nats import EmbeddedNats
 from taskwire_dev.ports import LOOPBACK
+from taskwire_shared.bus import connection
 from taskwire_shared.bus.bells import Bell
 from taskwire_shared.bus.connection import Bus, BusUnavailableError
+from taskwire_shared.bus.link import dial
 from taskwire_shared.bus.outbox import OUTBOX_MESSAGES_MAX
 
 NOTICE_SECONDS = 12.0
@@ -190,3 +192,18 @@ async def test_nothing_outlives_it(nats, tmp_path):
 async def test_a_request_without_an_answer_says_so(bus):
     with pytest.raises(BusUnavailableError):
         await bus.request("t.nobody.listens", b"")
+
+
+async def test_leaving_while_dialling_ends_although_the_client_swallows_that(nats, monkeypatch):
+    dialling = asyncio.Event()
+
+    async def dial_and_swallow(urls, outbox):
+        dialling.set()
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(NOTICE_SECONDS)
+        return await dial(urls, outbox)
+
+    monkeypatch.setattr(connection, "dial", dial_and_swallow)
+    async with asyncio.timeout(NOTICE_SECONDS / 2):
+        async with Bus.open(nats.url, "left"):
+            await dialling.wait()
