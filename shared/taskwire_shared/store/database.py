@@ -56,6 +56,8 @@ _UNAVAILABLE = (
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.InternalClientError,
 )
+# What the driver says of a connection that was lost before: to a unit that goes on with it, for example to tidy up.
+_GONE = ("closed", "closing", "released back to the pool")
 
 _log = logs.get(__name__)
 
@@ -152,7 +154,7 @@ class Database:
             raise BackendUnavailable from error
         except asyncpg.InterfaceError as error:
             # Also raised for wrong arguments, which are a fault of ours and must not look like an outage.
-            if isinstance(error, ValueError) or ("closed" not in str(error) and "closing" not in str(error)):
+            if isinstance(error, ValueError) or not any(words in str(error) for words in _GONE):
                 raise
             raise BackendUnavailable from error
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Generic, TypeVar
 from uuid import UUID
 
-from asyncpg import Connection, Record
+from asyncpg import Record
 from msgspec import Struct
 
 from taskwire_shared.domain.errors import ResumeTokenExpired
@@ -85,11 +85,6 @@ VERSIONS = _VERSIONS % _NO_INPUT
 VERSIONS_FULL = _VERSIONS % _INPUT
 
 NOW = f"SELECT {_HERE}"
-
-# With a day to a table, planning takes ten times as long as looking for news where there are none; and what the server
-# remembers of the cost of former plans, made when the tables were small, would have it plan each time.
-_PLAN_ONCE = "SET plan_cache_mode = force_generic_plan"
-_PLAN_AS_USUAL = "RESET plan_cache_mode"
 
 
 class Move(Struct, frozen=True, gc=False):
@@ -170,16 +165,7 @@ async def _read(
 async def _fetch(db: Database, statement: str, position: Position, limit: int) -> list[Record]:
     # The limit is part of the text, so that the planner knows how little it is.
     query = statement.format(limit=limit)
-
-    async def unit(connection: Connection) -> list[Record]:
-        await connection.execute(_PLAN_ONCE)
-        try:
-            rows: list[Record] = await connection.fetch(query, str(position.xmax), [str(xid) for xid in position.open])
-        finally:
-            await connection.execute(_PLAN_AS_USUAL)
-        return rows
-
-    return await db.run(unit)
+    return await db.fetch(query, str(position.xmax), [str(xid) for xid in position.open])
 
 
 async def _cut(

@@ -91,6 +91,17 @@ async def test_a_server_that_cuts_us_off_is_unavailable(db, statement):
     assert await db.fetchval("SELECT 1") == 1
 
 
+async def test_a_unit_that_tidies_up_after_it_was_cut_off_is_unavailable(db):
+    async def unit(connection):
+        try:
+            await connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+        finally:
+            await connection.execute("RESET ALL")
+
+    with pytest.raises(BackendUnavailable):
+        await db.run(unit)
+
+
 async def test_a_server_that_is_not_there_is_unavailable():
     with pytest.raises(BackendUnavailable):
         async with Database.open("postgresql://nobody@127.0.0.1:1/nothing", connect_timeout=0.01):
