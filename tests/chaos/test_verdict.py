@@ -10,6 +10,7 @@ from taskwire_chaos.history import History
 from taskwire_chaos.journal import (
     Call,
     CancelTook,
+    Exited,
     Idle,
     Overdue,
     Prompt,
@@ -152,6 +153,7 @@ BROKEN = {
     "given up too soon": ("P8", history(state=5, failure="ATTEMPTS_EXHAUSTED", output=None)),
     "refused without a time": ("P9", history(Call(op="b", method="create"), _reply("unknown", reason="OVERLOADED"))),
     "internal error": ("P9", history(Call(op="b", method="get"), _reply("unknown", reason="INTERNAL"))),
+    "fallen over": ("P9", history(Exited(service="gateway-1", exit_code=1))),
     "left in a transaction": ("P9", history(Idle(connection="taskwire gateway"))),
     "seen by a foreigner": ("P10", history(Call(op="b", method="foreign.get"), _reply("ok", tasks=(TASK,)))),
 }
