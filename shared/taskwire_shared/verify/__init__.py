@@ -1,0 +1,1 @@
+"""Holding a live database and its broker against what must be true of them at any moment."""
