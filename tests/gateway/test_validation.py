@@ -237,7 +237,14 @@ async def test_an_unknown_method_is_left_to_the_library(untouched, refused):
     assert (await refused(untouched.raw("GetTask", b"", service="NoService"))).code == "UNIMPLEMENTED"
 
 
-MALFORMED = ["", "x", str(UUID(int=0)), str(uuid4()), "0198A000-0000-7000-8000-000000000000", "a\0"]
+MALFORMED = [
+    "",
+    "x",
+    str(UUID(int=0)),
+    "9858534a-7784-406d-b406-558cdebefca0",
+    "0198A000-0000-7000-8000-000000000000",
+    "a\0",
+]
 
 
 @pytest.mark.parametrize("task_id", MALFORMED)
