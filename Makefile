@@ -41,8 +41,10 @@ migration: .venv/.dev ## Draft a migration from the tables in the code: make mig
 	@$(BIN)/python migrations/draft.py "$(or $(NAME),$(error NAME says what the migration does))"
 
 .PHONY: test
+# Tests mostly wait, for leases to pass and servers to start, so there are more processes than cores.
+TEST_PROCESSES ?= 3
 test: .venv/.dev ## Run the tests (a Postgres and a NATS are started for them)
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses=$(TEST_PROCESSES) --dist=loadfile
 
 .PHONY: check
 check: format-check lint types imports check-protos check-images check-docs ## Check everything but the tests
