@@ -31,6 +31,7 @@ from taskwire_chaos.trials import Trials
 from taskwire_chaos.verdict import judge
 
 _OPENING_SECONDS = 30.0
+CATCH_UP_POLL_SECONDS = 1.0
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -195,15 +196,20 @@ class _Campaign:
                 await trials.try_recovery()
 
     async def _watchers_caught_up(self) -> None:
-        """Wait until every watch of everything has as many changes as there are; the validator says what is missing."""
+        """Wait until every watch of everything has as many changes as there are, for as long as they get any.
+
+        What is missing is for the validator to say.
+        """
         books = read_books(self._site.folder.books)
         wanted = sum(map(len, books.events.values()))
-        try:
-            async with asyncio.timeout(self._plan.bound_seconds):
-                while any(self._seen(who) < wanted for who in self._crowd.watchers):
-                    await asyncio.sleep(POLL_SECONDS * 2)
-        except TimeoutError:
-            pass
+        self._crowd.hurry()
+        seen, patience = -1, 0.0
+        while (now := sum(min(wanted, self._seen(who)) for who in self._crowd.watchers)) < wanted * self._plan.feeds:
+            patience = patience + CATCH_UP_POLL_SECONDS if now == seen else 0.0
+            if patience > self._plan.bound_seconds:
+                return
+            seen = now
+            await asyncio.sleep(CATCH_UP_POLL_SECONDS)
 
     def _seen(self, who: str) -> int:
         records = read_journal(self._site.folder.journal(who))

@@ -111,9 +111,8 @@ BUGS: tuple[Bug, ...] = (
         module="sequence_as_cursor",
         promises=("P6",),
         faults=(HoldRows,),
-        operations={"create": 3, "batch": 1},
+        operations={"create": 12, "batch": 1},
         shape=_TWO,
-        load=_BUSY,
     ),
     Bug(
         number="S6",
@@ -240,15 +239,14 @@ BUGS: tuple[Bug, ...] = (
         faults=(DelayLink,),
         operations={"batch": 1},
         shape=_TWO,
-        load=_BUSY,
+        load={"workers": 6, "pause_ms": 500.0},
     ),
     Bug(
         number="own",
         module="position_without_open",
         promises=("P6",),
         faults=(HoldRows,),
-        operations={"create": 3, "batch": 1},
+        operations={"create": 12, "batch": 1},
         shape=_TWO,
-        load=_BUSY,
     ),
 )
