@@ -9,6 +9,7 @@ from typing import Any, Self, TypeVar
 import asyncpg
 
 from taskwire_shared.domain.errors import BackendUnavailable
+from taskwire_shared.store.column import with_columns
 from taskwire_shared.telemetry import logs
 from taskwire_shared.telemetry.events import Event
 
@@ -116,20 +117,24 @@ class Database:
         return await asyncio.shield(task)
 
     async def fetch(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
-        """Run one statement and return its rows."""
-        return await self.run(lambda connection: connection.fetch(statement, *arguments))
+        """Run one statement and return its rows. Lists among the arguments are arrays of one dimension."""
+        values = with_columns(arguments)
+        return await self.run(lambda connection: connection.fetch(statement, *values))
 
     async def fetchrow(self, statement: str, *arguments: object) -> asyncpg.Record | None:
         """Run one statement and return its first row."""
-        return await self.run(lambda connection: connection.fetchrow(statement, *arguments))
+        values = with_columns(arguments)
+        return await self.run(lambda connection: connection.fetchrow(statement, *values))
 
     async def fetchval(self, statement: str, *arguments: object) -> Any:
         """Run one statement and return the first value of its first row."""
-        return await self.run(lambda connection: connection.fetchval(statement, *arguments))
+        values = with_columns(arguments)
+        return await self.run(lambda connection: connection.fetchval(statement, *values))
 
     async def execute(self, statement: str, *arguments: object) -> str:
         """Run one statement and return its command tag."""
-        return await self.run(lambda connection: connection.execute(statement, *arguments))
+        values = with_columns(arguments)
+        return await self.run(lambda connection: connection.execute(statement, *values))
 
     async def executemany(self, statement: str, rows: Sequence[Sequence[object]]) -> None:
         """Run one statement once per row, all or none."""
