@@ -13,7 +13,7 @@ from taskwire_shared.bus.rings import Ringer
 from taskwire_shared.domain.errors import BackendUnavailable
 from taskwire_shared.domain.outcome import Failed, Fence, HandedBack, Outcome, RunnerLost, Succeeded
 from taskwire_shared.domain.ready import Ready
-from taskwire_shared.domain.task import Failure, TaskPriority, TaskState
+from taskwire_shared.domain.task import Failure, TaskState
 from taskwire_shared.store import completions
 from taskwire_shared.store.completions import ProgressReport, Settled, Unsuccessful
 from taskwire_shared.store.database import Database
@@ -166,7 +166,7 @@ class Completer:
     def _ring_again(self, batch: Sequence[tuple[Unsuccessful, Held]], settled: Sequence[Settled]) -> None:
         pending = {one.fence for one in settled if one.state is TaskState.PENDING}
         self._ringer.ring(
-            Ready(outcome.fence.task_id, held.task.queue, TaskPriority.NORMAL)
+            Ready(outcome.fence.task_id, held.task.queue, held.task.priority)
             for outcome, held in batch
             if outcome.fence in pending
         )

@@ -12,7 +12,8 @@ from taskwire_shared.bus.rings import Ringer
 from taskwire_shared.domain.errors import BackendUnavailable
 from taskwire_shared.domain.ids import new_id
 from taskwire_shared.domain.outcome import Failed, HandedBack, Succeeded
-from taskwire_shared.domain.task import Failure, Payload, TaskState
+from taskwire_shared.domain.ready import Ready
+from taskwire_shared.domain.task import Failure, Payload, TaskPriority, TaskState
 from taskwire_shared.store import claims, completions, processors
 from taskwire_shared.store.processors import Processor
 from taskwire_shared.telemetry.metrics import ProcessorMetrics
@@ -115,6 +116,19 @@ async def test_outcome_that_cannot_be_stored_takes_nothing_else_down(desk, tasks
     assert (await tasks.get(other.task.id)).state is S.SUCCEEDED
     task = await tasks.get(bad.task.id)
     assert (task.state, task.failure.reason) == (S.FAILED, "OUTCOME_UNSTORABLE")
+
+
+async def test_a_task_that_is_handed_back_is_rung_with_its_own_priority(desk, tasks, db, monkeypatch):
+    rung = []
+    monkeypatch.setattr(Ringer, "ring", lambda _, ready: rung.extend(ready))
+    ids = await tasks.create_many("echo", 1)
+    await db.execute("UPDATE tasks SET priority = 3 WHERE id = $1", ids[0])
+    (task,) = await claims.claim_rung(db, desk.id, ids, ["echo"], 1)
+    held = Held(0, task, 0.0)
+    desk.completer.add(HandedBack(held.fence), held)
+    await desk.stored()
+
+    assert rung == [Ready(task.id, task.queue, TaskPriority.HIGH)]
 
 
 async def test_unstored_outcomes_are_known(desk, monkeypatch):

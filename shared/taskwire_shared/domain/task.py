@@ -154,6 +154,7 @@ class ClaimedTask(Struct, frozen=True, kw_only=True):
     tenant: str
     queue: str
     type: str
+    priority: TaskPriority = TaskPriority.NORMAL
     input: Payload | None
     retry_policy: RetryPolicy
     created_at: datetime
