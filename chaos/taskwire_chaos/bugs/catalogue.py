@@ -8,7 +8,7 @@ from taskwire_chaos.campaign import Plan
 from taskwire_chaos.faults.clocks import ShiftClock
 from taskwire_chaos.faults.crowd import KillWatcher
 from taskwire_chaos.faults.fault import Fault
-from taskwire_chaos.faults.links import DelayLink
+from taskwire_chaos.faults.links import DelayDatabase, DelayLink
 from taskwire_chaos.faults.nats import WipeNats
 from taskwire_chaos.faults.postgres import CrashPostgres, ExpireLeases, HoldRows, TerminateBackends
 from taskwire_chaos.faults.processes import DieAtFailpoint, FreezeProcessor, KillProcessor
@@ -74,10 +74,11 @@ BUGS: tuple[Bug, ...] = (
         module="no_fence",
         promises=("P4",),
         faults=(FreezeProcessor,),
-        operations={"long": 1},
+        operations={"slow": 1},
         shape=_TWO,
         load=_CALM,
-        seconds=25,
+        seconds=35,
+        pause=(0.2, 1.0),
     ),
     Bug(
         number="S2",
@@ -191,7 +192,7 @@ BUGS: tuple[Bug, ...] = (
         number="S14",
         module="unshielded",
         promises=("P1",),
-        faults=(DelayLink,),
+        faults=(DelayDatabase,),
         operations={"get": 2, "race": 1},
         shape=_TWO,
         load={**_BUSY, "hasty": 0.7},

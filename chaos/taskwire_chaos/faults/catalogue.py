@@ -3,7 +3,7 @@
 from taskwire_chaos.faults.clocks import ShiftClock
 from taskwire_chaos.faults.crowd import FreezeWatcher, KillWatcher, Overload
 from taskwire_chaos.faults.fault import Fault
-from taskwire_chaos.faults.links import BlackHole, DelayLink, ResetLink, StallOneWay
+from taskwire_chaos.faults.links import BlackHole, DelayDatabase, DelayLink, ResetLink, StallOneWay
 from taskwire_chaos.faults.nats import CorruptNats, DeleteStream, FreezeNats, KillNats, RollBackNats, WipeNats
 from taskwire_chaos.faults.postgres import (
     CrashPostgres,
@@ -49,6 +49,7 @@ FAULTS: tuple[type[Fault], ...] = (
     BlackHole,
     StallOneWay,
     DelayLink,
+    DelayDatabase,
     KillWatcher,
     FreezeWatcher,
     Overload,

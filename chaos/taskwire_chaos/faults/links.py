@@ -1,6 +1,7 @@
 """What happens on the links between processes."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import ClassVar
 
 from taskwire_chaos.faults.fault import Fault
@@ -15,7 +16,7 @@ class _OnALink(Fault):
 
     async def strike(self) -> None:
         """See `Fault`."""
-        free = [link for link in self.site.links if link.name not in self.site.busy]
+        free = [link for link in self.links() if link.name not in self.site.busy]
         if not free:
             return
         link = self.random.choice(free)
@@ -26,6 +27,10 @@ class _OnALink(Fault):
                 await asyncio.sleep(self.seconds(self.shortest, self.longest))
             finally:
                 link.heal()
+
+    def links(self) -> Sequence[Proxy]:
+        """Return the links to choose from."""
+        return self.site.links
 
     def spoil(self, link: Proxy) -> None:
         """Do it to a link. It is healed afterwards."""
@@ -77,3 +82,14 @@ class DelayLink(_OnALink):
     def spoil(self, link: Proxy) -> None:
         """See `_OnALink`."""
         link.delay_seconds = self.seconds(0.02, 0.5)
+
+
+class DelayDatabase(DelayLink):
+    """As `DelayLink`, between gateways and Postgres: what clients give up is at work there."""
+
+    name: ClassVar[str] = "delay database"
+    weight: ClassVar[int] = 1
+
+    def links(self) -> Sequence[Proxy]:
+        """See `_OnALink`."""
+        return [keeper.proxies[self.site.postgres.name] for keeper in self.site.gateways]

@@ -66,6 +66,7 @@ def _hanging(random: Random, tag: str) -> NewTask:
 KINDS: dict[str, Kind] = {
     "brief": _kind("chaos.work", 0, 80),
     "long": _kind("chaos.work", 1000, 3000),
+    "slow": _kind("chaos.work", 2000, 4000),
     "thread": _kind("chaos.thread", 20, 500),
     "process": _kind("chaos.process", 20, 200),
     "stubborn": _kind("chaos.stubborn", 2000, 4000),

@@ -47,6 +47,7 @@ class Operations:
             "poison": self._create_poison,
             "stubborn": self._cancel_stubborn,
             "long": self._create_long,
+            "slow": self._create_slow,
         }
 
     async def _create_any(self) -> None:
@@ -57,6 +58,9 @@ class Operations:
 
     async def _create_long(self) -> None:
         await self._create("long")
+
+    async def _create_slow(self) -> None:
+        await self._create("slow")
 
     async def _create(self, kind: str, *, task_id: str = "") -> str:
         """Create a task, again and again while nobody knows whether it is there. Returns its id."""
