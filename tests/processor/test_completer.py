@@ -119,9 +119,9 @@ async def test_outcome_that_cannot_be_stored_takes_nothing_else_down(desk, tasks
 
 
 async def test_a_task_that_is_handed_back_is_rung_with_its_own_priority(desk, tasks, db, monkeypatch):
+    ids = await tasks.create_many("echo", 1, ring=False)
     rung = []
     monkeypatch.setattr(Ringer, "ring", lambda _, ready: rung.extend(ready))
-    ids = await tasks.create_many("echo", 1)
     await db.execute("UPDATE tasks SET priority = 3 WHERE id = $1", ids[0])
     (task,) = await claims.claim_rung(db, desk.id, ids, ["echo"], 1)
     held = Held(0, task, 0.0)
