@@ -18,6 +18,7 @@ from sqlalchemy.pool import NullPool
 from taskwire_shared.domain.errors import BackendUnavailable
 from taskwire_shared.store.database import Database
 from taskwire_shared.store.partitions import ensure_partitions
+from taskwire_shared.store.restores import adopt_history
 
 T = TypeVar("T")
 
@@ -47,6 +48,8 @@ class Status(Struct, frozen=True):
 async def upgrade(database_url: str, revision: str = "head") -> None:
     """Bring the database to `revision` and make the days that are missing. Harmless when there is nothing to do.
 
+    A history that was dumped in another server is numbered anew, so that its readers go on with what is new here.
+
     Raises:
         BackendUnavailable: The server does not answer.
         sqlalchemy.exc.DBAPIError: A step failed and was taken back, or another migration took too long.
@@ -54,6 +57,7 @@ async def upgrade(database_url: str, revision: str = "head") -> None:
     await locked(database_url, lambda connection: command.upgrade(alembic_config(connection), revision))
     if revision == "head":
         async with Database.open(database_url, pool_size=1, name="taskwire migrate") as db:
+            await adopt_history(db)
             await ensure_partitions(db)
 
 

@@ -49,7 +49,8 @@ SELECT * FROM (
             output IS NOT NULL AS has_output
         FROM tasks WHERE id > $1 AND id <= $2
     ) AS t FULL JOIN (
-        SELECT task_id, seq, at, {_FOLDED}, lag(task_events) OVER history AS before, lead(version) OVER history AS next
+        SELECT task_id, seq, xid, at, {_FOLDED},
+            lag(task_events) OVER history AS before, lead(version) OVER history AS next
         FROM task_events WHERE task_id > $1 AND task_id <= $2
         WINDOW history AS (PARTITION BY task_id ORDER BY version)
     ) AS e ON e.task_id = t.id,

@@ -66,6 +66,11 @@ _VERSIONS = (
     ),
     Condition(
         Check.VERSIONS,
+        "e.xid >= (SELECT pg_snapshot_xmax(pg_current_snapshot()))",
+        "format('version %s was numbered by another server: run taskwire migrate', e.version)",
+    ),
+    Condition(
+        Check.VERSIONS,
         f"{_IS_LAST} AND ROW({_OF_EVENT}) IS DISTINCT FROM ROW({_OF_TASK})",
         f"format('the row is not its last version, %s, in %s', e.version, concat_ws(', ', {_DIFFERENT}))",
     ),

@@ -4,11 +4,13 @@ from msgspec import Struct
 
 from taskwire_shared.store.database import Database
 
-# A restore keeps the rows and the system identifier, but begins a new timeline.
+# A restore of the files keeps the rows and the system identifier, but begins a new timeline; one from a dump keeps the
+# rows, but makes a new database.
 INSTALLATION = """
 SELECT token_secret, feed_floor::text AS feed_floor,
     incarnation::text || ':' || (SELECT system_identifier FROM pg_control_system()) || ':'
-        || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) AS incarnation
+        || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) || ':'
+        || (SELECT oid FROM pg_database WHERE datname = current_database()) AS incarnation
 FROM installation
 """
 

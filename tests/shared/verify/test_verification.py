@@ -71,6 +71,11 @@ WOUNDS: dict[str, tuple[Check, str, list[str]]] = {
         "succeeded",
         ["UPDATE task_events SET seq = -version WHERE task_id = '{id}'"],
     ),
+    "a version is numbered by another server": (
+        Check.VERSIONS,
+        "succeeded",
+        ["UPDATE task_events SET xid = '1000000000' WHERE task_id = '{id}'"],
+    ),
     "a finished task went on": (
         Check.FINALS,
         "cancelled",
