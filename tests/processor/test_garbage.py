@@ -1,4 +1,4 @@
-"""How seldom control looks for garbage."""
+"""How seldom control and runners look for garbage."""
 
 import subprocess
 import sys
@@ -6,7 +6,7 @@ import sys
 PROGRAM = """
 import gc
 from taskwire_processor.garbage import spare_the_collector
-spare_the_collector()
+spare_the_collector(20_000)
 looks = []
 gc.callbacks.append(lambda phase, info: looks.append(info["generation"]))
 kept = [[] for _ in range(19_000)]

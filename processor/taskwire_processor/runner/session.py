@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+from collections.abc import Callable
 
 from taskwire.failure import storable
 from taskwire.handlers import HandlersError, Mode, collect
@@ -17,7 +18,9 @@ _MESSAGE_CHARS_MAX = 2000
 class Session:
     """A runner on its end of the connection."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, loaded: Callable[[], None]) -> None:
+        """Take what to do when the handlers are loaded."""
+        self._loaded = loaded
         self._link: Link[wire.ToRunner, wire.FromRunner] = Link(
             wire.reader_in_runner(), receive=self._receive, lost=self._end
         )
@@ -49,6 +52,7 @@ class Session:
             self._link.close()
             return
         self._executor = Executor(handlers, threads=setup.threads, send=self._link.send)
+        self._loaded()
         self._link.send(wire.Loaded(_offers(handlers)))
 
     def _end(self) -> None:

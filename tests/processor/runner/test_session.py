@@ -14,6 +14,7 @@ class _Control:
     def __init__(self) -> None:
         self.said: asyncio.Queue[wire.FromRunner] = asyncio.Queue()
         self.lost = asyncio.Event()
+        self.loads = asyncio.Event()
         self.link = Link(wire.reader_in_control(), receive=self._receive, lost=self.lost.set)
 
     def _receive(self, messages) -> None:
@@ -33,7 +34,7 @@ async def control(monkeypatch):
     for connection in (ours, theirs):
         connection.setblocking(False)
     await asyncio.get_running_loop().create_unix_connection(lambda: made.link, sock=ours)
-    session = asyncio.create_task(Session().run(theirs))
+    session = asyncio.create_task(Session(loaded=made.loads.set).run(theirs))
     yield made
     made.link.close()
     await asyncio.wait_for(session, 5)
@@ -44,6 +45,7 @@ async def test_session_loads_what_it_is_told_to(control):
     loaded = await control.hears()
 
     assert {offer.type for offer in loaded.offers} == {"crunch", "echo", "flaky", "sleep"}
+    assert control.loads.is_set()
 
 
 async def test_session_says_why_it_cannot(control):
@@ -51,4 +53,5 @@ async def test_session_says_why_it_cannot(control):
     said = await control.hears()
 
     assert "taskwire_processor.nowhere" in said.message
+    assert not control.loads.is_set()
     await asyncio.wait_for(control.lost.wait(), 5)
