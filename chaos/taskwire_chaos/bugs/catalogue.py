@@ -8,7 +8,7 @@ from taskwire_chaos.campaign import Plan
 from taskwire_chaos.faults.clocks import ShiftClock
 from taskwire_chaos.faults.crowd import KillWatcher
 from taskwire_chaos.faults.fault import Fault
-from taskwire_chaos.faults.links import DelayDatabase, DelayLink
+from taskwire_chaos.faults.links import DelayLink
 from taskwire_chaos.faults.nats import WipeNats
 from taskwire_chaos.faults.postgres import CrashPostgres, ExpireLeases, HoldRows, TerminateBackends
 from taskwire_chaos.faults.processes import DieAtFailpoint, FreezeProcessor, KillProcessor
@@ -192,9 +192,11 @@ BUGS: tuple[Bug, ...] = (
         number="S14",
         module="unshielded",
         promises=("P1",),
-        faults=(DelayDatabase,),
-        operations={"get": 2, "race": 1},
+        faults=(HoldRows,),
+        operations={"cancel": 1},
         shape=_TWO,
+        # The server has to be still at it when the caller has gone.
+        pause=(0.1, 0.3),
         load={**_BUSY, "hasty": 0.7},
     ),
     Bug(
