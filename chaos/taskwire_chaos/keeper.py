@@ -1,7 +1,6 @@
 """Keeps a service running as an operator's supervisor does: whatever ends is started again."""
 
 import asyncio
-from collections.abc import Callable
 
 from taskwire_chaos.journal import Exited, Journal
 from taskwire_chaos.proxy import Proxy
@@ -38,11 +37,10 @@ class Keeper:
         """Tell which kind of service it is."""
         return self.service.kind == "gateway"
 
-    async def keep(self, ready: Callable[[], None]) -> None:
+    async def keep(self) -> None:
         """Start it, and start it again whenever it has ended, until `stop`."""
         while not self._stopped:
             if await self._start():
-                ready()
                 await self._wait_for_its_end()
                 await asyncio.sleep(_PAUSE_SECONDS)
             else:

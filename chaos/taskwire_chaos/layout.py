@@ -1,6 +1,5 @@
 """Where the files of a run are."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -17,7 +16,6 @@ class Facts(Struct, frozen=True, kw_only=True):
     bound_seconds: float
     """How old anything owed may be when all faults were healed for as long."""
     bugs: tuple[str, ...] = ()
-    versions: Mapping[str, str] = {}
 
 
 class RunFolder:

@@ -163,7 +163,7 @@ class Site:
             for number in range(1, count + 1):
                 self.keepers.append(await self._keeper(stack, kind, f"{kind}-{number}"))
         for keeper in self.keepers:
-            self._keeping.append(asyncio.create_task(keeper.keep(lambda: None)))
+            self._keeping.append(asyncio.create_task(keeper.keep()))
         async with asyncio.timeout(START_SECONDS):
             for keeper in self.keepers:
                 await keeper.is_up.wait()
