@@ -35,11 +35,7 @@ NO_OWN_TEST: dict[str, str] = {
     "migrations/taskwire_migrations/env.py": "run by Alembic in every test that has a database",
     "processor/taskwire_processor/__main__.py": "two lines; run whenever a test starts a processor",
     "processor/taskwire_processor/runner/__main__.py": "run whenever a test starts a processor",
-    "shared/taskwire_shared/domain/defaults.py": "constants; shown by the tests of what uses them",
-    "shared/taskwire_shared/domain/limits.py": "constants; shown by the tests of what uses them",
-    "shared/taskwire_shared/domain/outcome.py": "values without behaviour",
     "shared/taskwire_shared/domain/queue.py": "values without behaviour",
-    "shared/taskwire_shared/domain/ready.py": "values without behaviour",
 }
 
 
