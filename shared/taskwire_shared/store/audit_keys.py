@@ -1,6 +1,8 @@
 """Every idempotency key held against the task that it names."""
 
-from msgspec import Struct
+from datetime import UTC, datetime
+
+from msgspec import Struct, structs
 
 from taskwire_shared.domain.audit import Check, Flaws
 from taskwire_shared.store.audit_connection import AuditConnection
@@ -12,28 +14,28 @@ PAGE_KEYS = 20_000
 
 _SUBJECT = "format('%s/%s/%s', k.tenant, k.queue, k.key)"
 
-# A key whose task is gone may be old; a young one may not, since the youngest task that can be gone is older.
+# In the order of their creation, in which their tasks are neighbours, too. A key whose task is gone may be old; a young
+# one may not, since the youngest task that can be gone is older.
 AUDIT_KEYS = f"""
 WITH page AS MATERIALIZED (
-    SELECT k.* FROM idempotency_keys k WHERE (k.tenant, k.queue, k.key) > ($1, $2, $3)
-    ORDER BY k.tenant, k.queue, k.key LIMIT $4
+    SELECT k.*, row_number() OVER () AS number FROM (
+        SELECT * FROM idempotency_keys k WHERE (k.created_at, k.tenant, k.queue, k.key) > ($1, $2, $3, $4)
+        ORDER BY k.created_at, k.tenant, k.queue, k.key LIMIT $5
+    ) AS k
 ), flawed AS (
-    SELECT {_SUBJECT} AS id, CASE
+    SELECT {_SUBJECT} AS id, count(*) OVER () AS count, CASE
         WHEN t.id IS NULL THEN 'its task is gone: ' || k.task_id
         ELSE 'its task has other content: ' || k.task_id END AS detail
     FROM page k LEFT JOIN LATERAL (SELECT * FROM tasks WHERE tasks.id = k.task_id LIMIT 1) AS t ON true
     WHERE CASE WHEN t.id IS NULL THEN k.created_at > now() - interval '{KEY_HOURS} hours'
         ELSE (t.tenant, t.queue, t.request_hash) <> (k.tenant, k.queue, k.request_hash) END
 )
-SELECT '{Check.KEYS}' AS name, f.id, f.detail, count(*) OVER () AS count FROM flawed f LIMIT $5
-"""
-LAST_OF_PAGE = """
-SELECT * FROM (
-    SELECT k.tenant, k.queue, k.key, count(*) OVER () AS keys FROM (
-        SELECT tenant, queue, key FROM idempotency_keys WHERE (tenant, queue, key) > ($1, $2, $3)
-        ORDER BY tenant, queue, key LIMIT $4
-    ) AS k
-) AS page ORDER BY tenant DESC, queue DESC, key DESC LIMIT 1
+(
+    SELECT NULL AS name, NULL AS id, NULL AS detail, number AS count, created_at, tenant, queue, key
+    FROM page ORDER BY number DESC LIMIT 1
+) UNION ALL (
+    SELECT '{Check.KEYS}', id, detail, count, NULL, NULL, NULL, NULL FROM flawed LIMIT $6
+)
 """
 _WITHOUT_INDEXES = """
 SET LOCAL enable_seqscan = on; SET LOCAL enable_indexscan = off; SET LOCAL enable_indexonlyscan = off;
@@ -51,6 +53,7 @@ FROM idempotency_keys k GROUP BY k.tenant, k.queue, k.key HAVING count(*) > 1 LI
 class KeyPage(Struct, frozen=True):
     """Where a page of keys begins: behind this one."""
 
+    created_at: datetime = datetime(1970, 1, 1, tzinfo=UTC)
     tenant: str = ""
     queue: str = ""
     key: str = ""
@@ -67,12 +70,13 @@ class AuditedKeys(Struct, frozen=True):
 
 async def audit_key_page(connection: AuditConnection, page: KeyPage, shown: int) -> AuditedKeys:
     """Return what is wrong with the keys of a page, up to `shown` of them."""
-    arguments = (page.tenant, page.queue, page.key, PAGE_KEYS)
-    flaws = to_flaws(await connection.fetch(AUDIT_KEYS, *arguments, shown))
-    for last in await connection.fetch(LAST_OF_PAGE, *arguments):
-        after = KeyPage(last["tenant"], last["queue"], last["key"]) if last["keys"] == PAGE_KEYS else None
-        return AuditedKeys(flaws, last["keys"], after)
-    return AuditedKeys(flaws, 0, None)
+    rows = await connection.fetch(AUDIT_KEYS, *structs.astuple(page), PAGE_KEYS, shown)
+    flaws = to_flaws([row for row in rows if row["name"] is not None])
+    for last in rows:
+        if last["name"] is None:
+            after = KeyPage(last["created_at"], last["tenant"], last["queue"], last["key"])
+            return AuditedKeys(flaws, last["count"], after if last["count"] == PAGE_KEYS else None)
+    return AuditedKeys([], 0, None)
 
 
 async def repeated_keys(connection: AuditConnection, shown: int) -> list[Flaws]:
