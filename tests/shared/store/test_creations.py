@@ -1,6 +1,7 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import asyncpg
 import pytest
 
 from taskwire_shared.domain.ids import new_id
@@ -148,3 +149,15 @@ async def test_known_queues_are_forgotten_before_they_are_too_many(monkeypatch, 
     for queue in ("a", "b", "c", "a"):
         assert len((await creations.create_tasks([new_task(queue=queue)])).created) == 1
     assert len(creations._known_queues) <= 2
+
+
+@pytest.mark.parametrize("rare", [{}, {"labels": {"a": "b"}}], ids=["plain", "full"])
+async def test_every_statement_stores_tasks_before_their_events(creations, new_task, rare):
+    """In the same order, or two that store the same ids may wait for each other."""
+    task = new_task(**rare)
+    await creations.create_tasks([task])
+
+    with pytest.raises(asyncpg.UniqueViolationError) as refused:
+        await creations._create_new([task])
+
+    assert refused.value.table_name.startswith("tasks_")
