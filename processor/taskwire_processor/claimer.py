@@ -23,6 +23,9 @@ from taskwire_shared.telemetry.metrics import ProcessorMetrics
 
 BATCH_MAX = 500
 """Tasks in one claim."""
+CLAIMS_MAX = 2
+"""Claims of rung tasks under way, the second only of a full batch. On a machine that was busy with other things (9
+pairs of runs) 12,300 tasks/s became 14,400, at the same CPU time a task."""
 CLAIM_SECONDS = 5.0
 """For an answer. A claim that is answered later counts as lost; the lease finds what it claimed (see `leaseholder`)."""
 SCAN_SECONDS = 3.0
@@ -77,6 +80,8 @@ class Claimer:
         self._nudged = asyncio.Event()
         self._closed = asyncio.Event()
         self._is_scanning = False
+        self._claims: set[asyncio.Task[None]] = set()
+        self._claiming_alone = asyncio.Lock()
         self._alone_left_waiting = False
         slots.on_freed = self._woken.set
 
@@ -105,17 +110,35 @@ class Claimer:
     # What was rung.
 
     async def _follow_rings(self) -> None:
-        while not self._closed.is_set():
-            self._ask_for_more()
-            await self._wait(self._woken, LOOK_SECONDS)
-            self._woken.clear()
-            # While a scan waits for room it goes first, or else old tasks would starve behind a steady stream of new.
-            while not self._is_scanning and self._backlog and (room := self._room()):
-                await self._claim_rung(min(room, BATCH_MAX))
+        async with asyncio.TaskGroup() as group:
+            while not self._closed.is_set():
                 self._ask_for_more()
-            if self._alone_left_waiting and (room := self._alone_room()):
-                found = await self._claim_waiting(self._runners.alone_types, room)
-                self._alone_left_waiting = len(found) == room
+                await self._wait(self._woken, LOOK_SECONDS)
+                self._woken.clear()
+                while self._may_claim() and (room := self._room()):
+                    await self._begin_claim(group, min(room, BATCH_MAX))
+                    self._ask_for_more()
+                if self._alone_left_waiting and (room := self._alone_room()):
+                    found = await self._claim_waiting(self._runners.alone_types, room)
+                    self._alone_left_waiting = len(found) == room
+
+    def _may_claim(self) -> bool:
+        # While a scan waits for room it goes first, or else old tasks would starve behind a steady stream of new.
+        if self._is_scanning or len(self._claims) >= CLAIMS_MAX:
+            return False
+        # Alone, a claim takes what there is; beside another, less than a full batch would only make both dearer.
+        return len(self._backlog) >= (BATCH_MAX if self._claims else 1)
+
+    async def _begin_claim(self, group: asyncio.TaskGroup, room: int) -> None:
+        claim = group.create_task(self._claim_rung(room))
+        self._claims.add(claim)
+        claim.add_done_callback(self._end_claim)
+        # Lets it take its slots, so that the next one sees what is left.
+        await asyncio.sleep(0)
+
+    def _end_claim(self, claim: asyncio.Task[None]) -> None:
+        self._claims.discard(claim)
+        self._woken.set()
 
     def _ask_for_more(self) -> None:
         if not self._closed.is_set():
@@ -146,15 +169,18 @@ class Claimer:
         types = self._runners.alone_types
         if not types:
             return
-        room = min(self._alone_room(), len(ids))
-        claimed: list[ClaimedTask] = []
-        if room:
-            claimed = (
-                await self._claim(room, lambda: claims.claim_rung(self._db, self._processor, ids, types, room)) or []
-            )
-            self._start(claimed, "ring")
-        # What did not fit in is looked for as soon as such a runner is free.
-        self._alone_left_waiting |= len(claimed) == room
+        # One after the other: the room for them is known again when the ones before have started.
+        async with self._claiming_alone:
+            room = min(self._alone_room(), len(ids))
+            claimed: list[ClaimedTask] = []
+            if room:
+                claimed = (
+                    await self._claim(room, lambda: claims.claim_rung(self._db, self._processor, ids, types, room))
+                    or []
+                )
+                self._start(claimed, "ring")
+            # What did not fit in is looked for as soon as such a runner is free.
+            self._alone_left_waiting |= len(claimed) == room
 
     # What waits without a ring.
 

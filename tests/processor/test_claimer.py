@@ -75,6 +75,31 @@ async def test_claim_that_the_database_does_not_answer_is_repeated(processor, ta
     assert {first.state, second.state} == {S.SUCCEEDED}
 
 
+async def test_second_claim_is_begun_beside_the_first_only_for_a_full_batch(processor, tasks, monkeypatch, eventually):
+    monkeypatch.setattr("taskwire_processor.claimer.BATCH_MAX", 20)
+    original, asked, gate = claims.claim_rung, [], asyncio.Event()
+
+    async def slow(db, processor_id, ids, *args):
+        asked.append(ids)
+        await gate.wait()
+        return await original(db, processor_id, ids, *args)
+
+    async with processor(concurrency=100):
+        await tasks.ends(await tasks.create("pid"))
+        monkeypatch.setattr(claims, "claim_rung", slow)
+        ids = [await tasks.create("pid")]
+        await eventually(lambda: len(asked) == 1)
+        ids += await tasks.create_many("pid", 19)
+        ids += await tasks.create_many("pid", 70)
+        await eventually(lambda: len(asked) == 2)
+        began = [len(one) for one in asked]
+        gate.set()
+        ended = await asyncio.gather(*(tasks.ends(one) for one in ids))
+
+    assert began == [1, 20]
+    assert {task.attempt for task in ended} == {1}
+
+
 @pytest.mark.parametrize("ring", [True, False])
 async def test_process_handlers_beyond_their_runners_wait_unclaimed(
     processor, tasks, meeting, db, eventually, monkeypatch, ring
