@@ -158,6 +158,9 @@ class Bus:
                 # It may have come while dialling, and been swallowed there although that went well.
                 notice_cancellation()
                 await asyncio.shield(tending)
+            except Exception:
+                # Whatever ends a connection must not end the making of the next.
+                log.exception(Event.BUS_FAILED, what="link")
             finally:
                 self._link = None
                 link.down.set()

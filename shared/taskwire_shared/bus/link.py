@@ -167,7 +167,9 @@ async def discard(client: Client) -> None:
         # A stopped server never takes what is left in the socket, and the client would wait for that without an end.
         writer = getattr(getattr(client, "_transport", None), "_io_writer", None)
         if writer is not None:
-            writer.transport.abort()
+            # A transport of asyncio that has lost its connection with something unsent fails at this, being gone.
+            with suppress(AttributeError):
+                writer.transport.abort()
         closing.cancel()
         await asyncio.wait((closing,), timeout=CLOSE_SECONDS)
 

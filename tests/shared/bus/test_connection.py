@@ -8,7 +8,7 @@ import pytest
 
 from taskwire_dev.nats import EmbeddedNats
 from taskwire_dev.ports import LOOPBACK
-from taskwire_shared.bus import connection
+from taskwire_shared.bus import connection, link
 from taskwire_shared.bus.bells import Bell
 from taskwire_shared.bus.connection import Bus, BusUnavailableError
 from taskwire_shared.bus.link import dial
@@ -119,6 +119,23 @@ async def test_publishing_never_waits_for_a_stopped_server(server, eventually):
         finally:
             os.kill(server.child.pid, signal.SIGCONT)
         await rings_through(bus)
+
+
+async def test_a_connection_that_cannot_be_closed_is_followed_by_another(server, eventually, monkeypatch):
+    plain, failures = link.discard, [AttributeError("gone")]
+
+    async def failing(client):
+        await plain(client)
+        if failures:
+            raise failures.pop()
+
+    monkeypatch.setattr(link, "discard", failing)
+    async with Bus.open(server.url, "t") as bus:
+        await rings_through(bus)
+        bus.rebuild()
+        await until_lost(bus, eventually)
+        await rings_through(bus)
+    assert not failures
 
 
 async def test_a_stopped_server_is_noticed_while_nothing_is_sent(server, eventually):
