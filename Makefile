@@ -47,7 +47,7 @@ test: .venv/.dev ## Run the tests (a Postgres and a NATS are started for them)
 	@$(BIN)/python -m pytest --numprocesses=$(TEST_PROCESSES) --dist=loadfile
 
 .PHONY: check
-check: format-check lint types imports check-protos check-images check-docs ## Check everything but the tests
+check: format-check lint types imports check-protos check-images check-docs models ## Check everything but the tests
 
 .PHONY: format
 format: .venv/.dev ## Format the code and the protos
@@ -86,6 +86,10 @@ check-docs: .venv/.dev
 	@$(BIN)/python docs/generate_api.py --check
 	@$(BIN)/python docs/generate_configuration.py --check
 	@$(BIN)/python docs/generate_configuration.py --check
+
+.PHONY: models
+models: ## Prove the models of the protocols, and that they need each of their mechanisms (needs spin and gcc)
+	@models/check.sh
 
 .PHONY: proto
 proto: .venv/.dev ## Generate the stubs and docs/api.md from the protos
