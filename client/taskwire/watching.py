@@ -6,7 +6,7 @@ the final version of a task; and the codes in `_FINAL_CODES`, which would only b
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, AsyncIterable, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
 from contextlib import aclosing
 from typing import Any, TypeVar
 
@@ -44,7 +44,8 @@ class Changes(Struct, frozen=True):
     """Tasks after changes, and the position behind them.
 
     `tasks` may be empty: the position moves on its own too. Store `resume_token` after having dealt with `tasks`, and
-    nothing is missed or repeated across a restart.
+    nothing is missed across a restart. What came since the token last changed comes again then: more changes than fit
+    one message share a token until the last of them.
     """
 
     tasks: tuple[TaskInfo, ...]
@@ -69,6 +70,34 @@ class Backoff:
         if isinstance(error, RetryLater) and not isinstance(error, WatchMoved):
             pause += error.retry_after_seconds or 0.0
         return pause
+
+
+class _Repeats:
+    """Knows which versions a resumed call gives once more: those that came since the position it resumes from."""
+
+    def __init__(self) -> None:
+        self._behind_token = set[tuple[str, int]]()
+        self._expected = set[tuple[str, int]]()
+
+    def expect(self) -> None:
+        """Take note that a call begins at the token: it repeats what is behind it."""
+        self._expected |= self._behind_token
+
+    def drop(self, tasks: Iterable[task_pb2.Task]) -> list[task_pb2.Task]:
+        """Return the tasks that were not given before."""
+        fresh = []
+        for task in tasks:
+            key = (task.id, task.version)
+            self._behind_token.add(key)
+            if key in self._expected:
+                self._expected.remove(key)
+            else:
+                fresh.append(task)
+        return fresh
+
+    def move(self) -> None:
+        """Take note that the token is behind all that came: none of it will be repeated."""
+        self._behind_token.clear()
 
 
 async def watch_task(
@@ -102,17 +131,21 @@ async def watch_task(
 async def watch_tasks(
     stub: Any, request: task_service_pb2.WatchTasksRequest, *, wait_for_ready: bool
 ) -> AsyncGenerator[Changes, None]:
-    """Give every change of the selected tasks, in order per task, for ever."""
+    """Give every change of the selected tasks, each once and in order per task, for ever."""
+    repeats = _Repeats()
 
     def open_call() -> Any:
+        repeats.expect()
         return stub.WatchTasks(request, wait_for_ready=wait_for_ready)
 
     async with aclosing(_messages(open_call, _HEARTBEAT_SECONDS)) as messages:
         async for message in messages:
-            tasks = tuple(map(TaskInfo, message.changes.tasks))
+            tasks = tuple(map(TaskInfo, repeats.drop(message.changes.tasks)))
             yield Changes(tasks, message.resume_token)
-            # Only now: a user who stops in between has not dealt with them.
-            request.resume_token = message.resume_token
+            if message.resume_token != request.resume_token:
+                # Only now: a user who stops in between has not dealt with them.
+                request.resume_token = message.resume_token
+                repeats.move()
 
 
 def _is_news(task: task_pb2.Task, request: task_service_pb2.WatchTaskRequest) -> bool:

@@ -133,6 +133,26 @@ async def test_p6_watch_of_many_resumes_from_the_last_token(client, gateway, rej
     assert [request.resume_token for request in gateway.requests] == ["", "c", "d"]
 
 
+async def test_p6_what_a_resumed_call_repeats_is_given_once(client, gateway, reject) -> None:
+    gateway.script(
+        "WatchTasks",
+        # Cut between messages that share a token, twice, and divided in another way each time.
+        [_started("a"), _changes("a", 1, 2), _changes("a", 3), reject(*MOVED)],
+        [_started("a"), _changes("b", 1), _changes("b", 2), reject(*MOVED)],
+        [_started("b"), _changes("c", 2, 3, 4), asyncio.Event()],
+    )
+
+    versions = []
+    async with aclosing(client.watch_all()) as messages:
+        async for changes in messages:
+            versions += [task.version for task in changes.tasks]
+            if changes.resume_token == "c":
+                break
+
+    assert versions == [1, 2, 3, 4]
+    assert [request.resume_token for request in gateway.requests] == ["", "a", "b"]
+
+
 async def test_kind_of_event_that_is_not_known_moves_the_position(client, gateway, reject) -> None:
     gateway.script("WatchTasks", [tasks_pb.WatchTasksResponse(resume_token="a"), reject(*MOVED)], [_changes("b", 1)])
 
