@@ -137,6 +137,8 @@ class Tailer:
     async def _deal_feed(self, position: Position) -> tuple[Position, bool]:
         page = await events.feed_since(self._db, position, PAGE_TASKS_MAX)
         self._dispatcher.deal_page(page.items, page.position)
+        # Dealt once: when the database goes away in the middle of what follows, the page must not be read again.
+        self._position = page.position
         await self._deal_versions({task.id for task in page.items})
         now = datetime.now(UTC)
         self._metrics.commit_to_event_seconds.observe_many(
@@ -155,7 +157,11 @@ class Tailer:
         wanted = self._dispatcher.followed(moved)
         for start in range(0, len(wanted), FOLLOWED_TASKS_MAX):
             some = wanted[start : start + FOLLOWED_TASKS_MAX]
-            versions = await events.versions_after(self._db, some, VERSIONS_MAX)
+            try:
+                versions = await events.versions_after(self._db, some, VERSIONS_MAX)
+            except BackendUnavailable:
+                self._dispatcher.miss(task_id for task_id, _ in wanted[start:])
+                raise
             self._dispatcher.deal(versions)
             if len(versions) >= VERSIONS_MAX:
                 self._dispatcher.miss(task_id for task_id, _ in some)

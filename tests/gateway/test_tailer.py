@@ -106,6 +106,26 @@ async def test_p6_it_goes_on_from_its_position_after_an_outage(db, tail, monkeyp
         assert set(taken) == ids
 
 
+async def test_p6_a_page_is_dealt_once_when_the_database_goes_away_behind_it(db, tail, monkeypatch):
+    monkeypatch.setattr(module, "OUTAGE_PAUSE_SECONDS", 0.01)
+    failed = asyncio.Event()
+
+    async def failing(*_args):
+        failed.set()
+        raise BackendUnavailable
+
+    task = new_task("t", pb.CreateTaskRequest(task=task_pb2.Task(type="echo")))
+    async with _feed(tail) as (feed, alarm):
+        with tail.dispatcher.follow(task.id, Alarm()) as follower:
+            follower.follow_from(0)
+            monkeypatch.setattr(events, "versions_after", failing)
+            await Creations(db).create_tasks([task])
+            await asyncio.wait_for(failed.wait(), SECONDS)
+            later = await _store(db)
+            assert await _take(feed, alarm, 2) == [task.id, *later]
+            assert follower.is_behind
+
+
 async def test_p6_pages_are_read_until_there_is_nothing_more(db, tail, monkeypatch):
     monkeypatch.setattr(module, "PAGE_TASKS_MAX", 5)
     async with _feed(tail) as (feed, alarm):
