@@ -1,6 +1,6 @@
 """What was in the database at the end, kept as files so that a run can be judged again later."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
@@ -66,6 +66,8 @@ class Books(Struct, frozen=True):
     processors: dict[str, ProcessorRow]
 
 
+_PREFETCH_ROWS = 2_000
+
 _TASKS = """
 SELECT id::text, tenant, type, state, version, attempt, excused, max_attempts, failure->>'reason' AS failure,
     convert_from(output, 'UTF8') AS output, convert_from(input, 'UTF8') AS input, labels->>'key' AS key,
@@ -82,22 +84,37 @@ _PROCESSORS = "SELECT id::text, lease_until FROM processors"
 async def keep_books(connection: asyncpg.Connection, folder: Path) -> None:
     """Write everything into `folder`."""
     folder.mkdir(exist_ok=True)
-    for name, statement in (("tasks", _TASKS), ("events", _EVENTS), ("processors", _PROCESSORS)):
-        rows = [dict(row) for row in await connection.fetch(statement)]
-        (folder / f"{name}.jsonl").write_bytes(b"".join(msgspec.json.encode(row) + b"\n" for row in rows))
+    # In one snapshot, and by cursor: an hour has hundreds of thousands of rows.
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        for name, statement in (("tasks", _TASKS), ("events", _EVENTS), ("processors", _PROCESSORS)):
+            with (folder / f"{name}.jsonl").open("wb") as file:
+                async for row in connection.cursor(statement, prefetch=_PREFETCH_ROWS):
+                    file.write(msgspec.json.encode(dict(row)) + b"\n")
 
 
 def read_books(folder: Path) -> Books:
     """Read what `keep_books` has written."""
+    tasks = {row.id: row for row in _read(folder / "tasks.jsonl", TaskRow)}
+    # The same few words are in most rows: one of each is enough.
+    words: dict[str, str] = {task_id: task_id for task_id in tasks}
     events: dict[str, list[EventRow]] = {}
     for event in _read(folder / "events.jsonl", EventRow):
-        events.setdefault(event.task_id, []).append(event)
+        one = msgspec.structs.replace(
+            event,
+            task_id=words.setdefault(event.task_id, event.task_id),
+            tenant=words.setdefault(event.tenant, event.tenant),
+            processor=event.processor and words.setdefault(event.processor, event.processor),
+        )
+        events.setdefault(one.task_id, []).append(one)
     return Books(
-        tasks={row.id: row for row in _read(folder / "tasks.jsonl", TaskRow)},
+        tasks=tasks,
         events=events,
         processors={row.id: row for row in _read(folder / "processors.jsonl", ProcessorRow)},
     )
 
 
-def _read(file: Path, kind: type[R]) -> Sequence[R]:
-    return [msgspec.json.decode(line, type=kind) for line in file.read_bytes().splitlines()]
+def _read(file: Path, kind: type[R]) -> Iterator[R]:
+    decoder = msgspec.json.Decoder(kind)
+    with file.open("rb") as lines:
+        for line in lines:
+            yield decoder.decode(line)

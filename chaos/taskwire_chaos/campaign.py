@@ -3,13 +3,14 @@
 import asyncio
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from random import Random
 
 from msgspec import Struct, structs
 
 from taskwire.client import Client
-from taskwire_chaos.books import keep_books, read_books
+from taskwire_chaos.books import keep_books
+from taskwire_chaos.counts import count
 from taskwire_chaos.crowd import Crowd
 from taskwire_chaos.faults.catalogue import FAULTS
 from taskwire_chaos.faults.fault import Fault
@@ -21,7 +22,7 @@ from taskwire_chaos.inspection import (
     read_server_log,
     wait_for_the_end,
 )
-from taskwire_chaos.journal import Journal, Phase, Seen, WatchOpened, read_journal
+from taskwire_chaos.journal import Journal, Phase, Record, Seen, Tail, WatchOpened, read_journal
 from taskwire_chaos.layout import Facts, RunFolder
 from taskwire_chaos.load.plan import LoadPlan, WatchPlan
 from taskwire_chaos.rings import note_rings
@@ -51,6 +52,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     """Whether cancels and recovery are timed at rest as well."""
     least_faults: Mapping[str, int] = {}
     """How often each fault must have struck; what is lacking when the time is over is made up for."""
+    make_up_seconds: float = 0.0
+    """For how long."""
     least_counts: Mapping[str, int] = {}
     """As `Outcome.counts`: less is a failure of the campaign."""
 
@@ -86,6 +89,7 @@ async def run_campaign(plan: Plan, folder: RunFolder, seed: int) -> Outcome:
             cancel_grace_seconds=plan.shape.cancel_grace_seconds,
             bound_seconds=plan.bound_seconds,
             bugs=(plan.shape.bug,) if plan.shape.bug else (),
+            least={**plan.least_faults, **plan.least_counts},
         )
     )
     with Journal(folder.journal("supervisor")) as journal:
@@ -95,21 +99,23 @@ async def run_campaign(plan: Plan, folder: RunFolder, seed: int) -> Outcome:
     for store in (folder.servers / "postgres" / "data", folder.servers / "nats"):
         shutil.rmtree(store, ignore_errors=True)
     outcome = judge_folder(folder)
-    wanted, found = {**plan.least_faults, **plan.least_counts}, {**outcome.faults, **outcome.counts}
-    short = [f"{found.get(name, 0)} of {least} {name}" for name, least in wanted.items() if found.get(name, 0) < least]
-    return structs.replace(outcome, seconds=time.monotonic() - started, shortfalls=short)
+    return structs.replace(outcome, seconds=time.monotonic() - started)
 
 
 def judge_folder(folder: RunFolder) -> Outcome:
     """Judge a run that was stored."""
     history = read_history(folder)
+    faults, counts = history.faults(), count(history)
+    found = {**faults, **counts}
+    least = history.facts.least
     return Outcome(
         violations=judge(history),
-        faults=history.faults(),
-        counts=history.counts(),
+        faults=faults,
+        counts=counts,
         tasks=len(history.books.tasks),
         events=sum(map(len, history.books.events.values())),
         seconds=0.0,
+        shortfalls=[f"{found.get(name, 0)} of {few} {name}" for name, few in least.items() if found.get(name, 0) < few],
     )
 
 
@@ -161,10 +167,10 @@ class _Campaign:
         # What is chosen hangs on the seed alone; when exactly it strikes hangs on the machine.
         storm = Storm(self._site, self._crowd, self._plan.faults, Random(f"{self._seed}/storm"))  # noqa: S311
         await storm.rage(self._plan.weather, self._look)
-        await storm.make_up(self._plan.least_faults, self._plan.weather.seconds)
+        await storm.make_up(self._plan.least_faults, self._plan.make_up_seconds)
 
-    async def _look(self) -> None:
-        if self._plan.weather.quiet[0] >= self._plan.bound_seconds:
+    async def _look(self, quiet_seconds: float) -> None:
+        if quiet_seconds >= self._plan.bound_seconds:
             await look_for_overdue(self._site, self._plan.bound_seconds)
 
     async def _drain(self) -> None:
@@ -200,17 +206,19 @@ class _Campaign:
 
         What is missing is for the validator to say.
         """
-        books = read_books(self._site.folder.books)
-        wanted = sum(map(len, books.events.values()))
+        with (self._site.folder.books / "events.jsonl").open("rb") as events:
+            wanted = sum(1 for _ in events)
         self._crowd.hurry()
-        seen, patience = -1, 0.0
-        while (now := sum(min(wanted, self._seen(who)) for who in self._crowd.watchers)) < wanted * self._plan.feeds:
-            patience = patience + CATCH_UP_POLL_SECONDS if now == seen else 0.0
+        tails = {who: Tail(self._site.folder.journal(who)) for who in self._crowd.watchers}
+        seen, patience = dict.fromkeys(tails, 0), 0.0
+        while any(one < wanted for one in seen.values()):
+            news = {who: _count_changes(tail.news()) for who, tail in tails.items()}
+            patience = 0.0 if any(news.values()) else patience + CATCH_UP_POLL_SECONDS
             if patience > self._plan.bound_seconds:
                 return
-            seen = now
+            seen = {who: before + news[who] for who, before in seen.items()}
             await asyncio.sleep(CATCH_UP_POLL_SECONDS)
 
-    def _seen(self, who: str) -> int:
-        records = read_journal(self._site.folder.journal(who))
-        return sum(len(record.changes) for record in records if isinstance(record, Seen))
+
+def _count_changes(records: Iterable[Record]) -> int:
+    return sum(len(record.changes) for record in records if isinstance(record, Seen))

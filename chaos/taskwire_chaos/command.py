@@ -32,7 +32,7 @@ def _parser() -> argparse.ArgumentParser:
     run = verbs.add_parser("run", help="break a running Taskwire and judge it")
     run.add_argument("length", choices=LENGTHS)
     run.add_argument("--seed", type=int, help="chooses the same faults again (default: a fresh one, which is printed)")
-    run.add_argument("--seconds", type=float, help="how long to break things, instead of what the length says")
+    run.add_argument("--seconds", type=float, help="how long to break things instead; no counts to reach then")
     run.add_argument("--faults", help="only those whose names contain one of these words, separated by commas")
     run.add_argument("--folder", type=Path, help=f"where to keep what everybody saw (default: one in {RUNS})")
     run.set_defaults(act=_run)
@@ -52,7 +52,9 @@ def _run(arguments: argparse.Namespace) -> int:
     folder = RunFolder(arguments.folder or RUNS / f"{time.strftime('%Y%m%d-%H%M%S')}-{arguments.length}-{seed}")
     plan = LENGTHS[arguments.length]
     if arguments.seconds is not None:
-        plan = structs.replace(plan, weather=structs.replace(plan.weather, seconds=arguments.seconds))
+        # Of another length, it has no counts to reach.
+        weather = structs.replace(plan.weather, seconds=arguments.seconds)
+        plan = structs.replace(plan, weather=weather, least_faults={}, least_counts={})
     if arguments.faults:
         words = arguments.faults.split(",")
         plan = structs.replace(

@@ -1,46 +1,48 @@
-"""One run, as everybody saw it and as the database has it."""
+"""One run, as everybody saw it and as the database has it.
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from typing import TypeVar
+What everybody saw is read from the journals again whenever somebody asks, a kind at a time: an hour of it does not fit
+into memory.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import TypeVar, cast
 
 from msgspec import Struct
 
 from taskwire_chaos.books import Books, read_books
-from taskwire_chaos.journal import Call, Ran, Record, Reply, Rung, Seen, Struck, WatchEnded, WatchOpened, read_journals
+from taskwire_chaos.journal import Call, Ran, Record, Reply, Rung, Struck, read_journals
 from taskwire_chaos.layout import Facts, RunFolder
-from taskwire_chaos.load.kinds import POISON
 
-R = TypeVar("R")
+R = TypeVar("R", bound=Record)
 FINAL = frozenset({4, 5, 6})
 RUNNING, SUCCEEDED, FAILED, CANCELLED = 3, 4, 5, 6
-
-
-class WatchHistory(Struct, frozen=True):
-    """What one watch saw."""
-
-    opened: WatchOpened
-    changes: Sequence[tuple[str, int, int, int]]
-    """Task, version, state and attempt, in the order of arrival."""
-    ended: str
-    """How; empty where it went on until the end of the run."""
 
 
 class History(Struct, frozen=True):
     """One run."""
 
     facts: Facts
-    records: Sequence[Record]
+    read: Callable[[Sequence[type[Record]]], Iterator[Record]]
+    """Gives the records of some kinds. Those of one writer are in the order in which it wrote them."""
     books: Books
 
-    def all(self, kind: type[R]) -> list[R]:
-        """Return the records of one kind by time."""
-        return [record for record in self.records if isinstance(record, kind)]
+    def all(self, kind: type[R]) -> Iterator[R]:
+        """Give the records of one kind."""
+        return cast("Iterator[R]", self.read((cast("type[Record]", kind),)))
 
-    def calls(self, method: str) -> list[tuple[Call, Reply | None]]:
-        """Return the calls of a method with what came of them, None where the caller was killed."""
-        replies = {reply.op: reply for reply in self.all(Reply)}
-        return [(call, replies.get(call.op)) for call in self.all(Call) if call.method == method]
+    def calls(self, *methods: str) -> Iterator[tuple[Call, Reply | None]]:
+        """Give the calls of some methods, or all, with what came of them, None where the caller was killed."""
+        waiting: dict[str, Call] = {}
+        for record in self.read((Call, Reply)):
+            if isinstance(record, Call):
+                if not methods or record.method in methods:
+                    waiting[record.op] = record
+            elif isinstance(record, Reply) and record.op in waiting:
+                yield waiting.pop(record.op), record
+        for call in waiting.values():
+            yield call, None
 
     def ledger(self) -> Mapping[str, list[Ran]]:
         """Return what handlers have noted, by task."""
@@ -57,35 +59,12 @@ class History(Struct, frozen=True):
         """Return every task that was rung for."""
         return {task for ring in self.all(Rung) for task in ring.tasks}
 
-    def watches(self) -> list[WatchHistory]:
-        """Return what each watch saw. One that went on after a kill is one watch."""
-        opened: dict[str, WatchOpened] = {}
-        for record in self.all(WatchOpened):
-            opened.setdefault(record.watch, record)
-        changes: defaultdict[str, list[tuple[str, int, int, int]]] = defaultdict(list)
-        for seen in self.all(Seen):
-            changes[seen.watch].extend(seen.changes)
-        ended = {record.watch: record.how for record in self.all(WatchEnded)}
-        return [WatchHistory(one, changes[watch], ended.get(watch, "")) for watch, one in opened.items()]
-
-    def counts(self) -> Mapping[str, int]:
-        """Return how often what makes races was done."""
-        kinds = [call.kind for call, _ in self.calls("create")]
-        return {
-            "cancels": len(self.calls("cancel")),
-            "watches": sum(bool(watch.opened.task) for watch in self.watches()),
-            "poison tasks": sum(kind in POISON for kind in kinds),
-            "calls without an answer": sum(reply.verdict == "unknown" for reply in self.all(Reply)),
-        }
-
-    def faults(self) -> Mapping[str, int]:
+    def faults(self) -> Counter[str]:
         """Return how often each fault has struck."""
-        counts: defaultdict[str, int] = defaultdict(int)
-        for struck in self.all(Struck):
-            counts[struck.fault] += 1
-        return counts
+        return Counter(struck.fault for struck in self.all(Struck))
 
 
 def read_history(folder: RunFolder) -> History:
-    """Read a run from its folder."""
-    return History(folder.facts(), read_journals(folder.journals.glob("*.jsonl")), read_books(folder.books))
+    """Open a run in its folder."""
+    files = sorted(folder.journals.glob("*.jsonl"))
+    return History(folder.facts(), partial(read_journals, files), read_books(folder.books))

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -105,6 +105,7 @@ class Overdue(_Record, frozen=True):
     """Something that is owed, though nothing has been broken for longer than it may take."""
 
     task: str
+    """Empty where it is not about one."""
     what: str
     seconds: float
 
@@ -168,6 +169,7 @@ Record = (
     | Idle
     | Finished
 )
+_LAST_BYTES = 256 * 1024
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Record)
 
@@ -198,16 +200,54 @@ class Journal:
         os.close(self._descriptor)
 
 
-def read_journal(file: Path) -> Iterator[Record]:
-    """Give the records of a file. A last line that was cut off by a kill is left out."""
+def read_journal(file: Path, kinds: Sequence[type[Record]] = ()) -> Iterator[Record]:
+    """Give the records of a file, or those of some kinds. A last line that was cut off by a kill is left out."""
+    # What a line is can be told without reading all of it: the tag is first.
+    starts = tuple(f'{{"type":"{kind.__name__}"'.encode() for kind in kinds) or (b"",)
     with file.open("rb") as lines:
         for line in lines:
-            if line.endswith(b"\n"):
+            if line.startswith(starts) and line.endswith(b"\n"):
                 yield _decoder.decode(line)
 
 
-def read_journals(files: Iterable[Path]) -> list[Record]:
-    """Return the records of several files by time."""
-    records = [record for file in files for record in read_journal(file)]
-    records.sort(key=lambda record: record.at)
-    return records
+def read_journals(files: Iterable[Path], kinds: Sequence[type[Record]] = ()) -> Iterator[Record]:
+    """Give the records of one file after the other: those of one writer by time, and never all of them in memory."""
+    for file in files:
+        yield from read_journal(file, kinds)
+
+
+class Tail:
+    """Reads on in a journal that is being written, from where it has stopped."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._offset = 0
+
+    def news(self) -> Iterator[Record]:
+        """Give the records that have been added since."""
+        with self._file.open("rb") as lines:
+            lines.seek(self._offset)
+            for line in lines:
+                if not line.endswith(b"\n"):
+                    return
+                self._offset += len(line)
+                yield _decoder.decode(line)
+
+
+def read_last(file: Path, kinds: Sequence[type[Record]]) -> Record | None:
+    """Return the last record of some kinds, from the end of a file however long it is."""
+    end = file.stat().st_size
+    size = _LAST_BYTES
+    while True:
+        with file.open("rb") as lines:
+            lines.seek(max(0, end - size))
+            if size < end:
+                lines.readline()
+            starts = tuple(f'{{"type":"{kind.__name__}"'.encode() for kind in kinds)
+            found = [line for line in lines if line.startswith(starts) and line.endswith(b"\n")]
+        if found:
+            last: Record = _decoder.decode(found[-1])
+            return last
+        if size >= end:
+            return None
+        size *= 8

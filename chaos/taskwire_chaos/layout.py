@@ -1,5 +1,6 @@
 """Where the files of a run are."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -16,6 +17,8 @@ class Facts(Struct, frozen=True, kw_only=True):
     bound_seconds: float
     """How old anything owed may be when all faults were healed for as long."""
     bugs: tuple[str, ...] = ()
+    least: Mapping[str, int] = {}
+    """How often something must have been tried: names of faults, and of what `counts` counts."""
 
 
 class RunFolder:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from taskwire_chaos.campaign import Plan
+from taskwire_chaos.load.plan import EVERYTHING
 from taskwire_chaos.site import Shape
 from taskwire_chaos.storm import Weather
 
@@ -11,46 +12,69 @@ _WATCHES = {"WATCH_AGE_SECONDS": "20", "HEARTBEAT_SECONDS": "3"}
 _GATE_FAULTS = {
     "kill processor": 300,
     "kill gateway": 100,
-    "die at failpoint": 100,
+    "die at failpoint": 60,
     "freeze processor": 60,
     "stop service": 40,
     "kill nats": 60,
-    "freeze nats": 20,
+    "freeze nats": 10,
     "wipe nats": 10,
     "roll back nats": 10,
     "corrupt nats": 10,
     "delete stream": 10,
     "crash postgres": 40,
-    "terminate backends": 100,
-    "reset link": 200,
-    "black hole": 60,
-    "stall one way": 30,
-    "delay link": 60,
-    "shift clock": 20,
+    "terminate backends": 60,
+    "reset link": 100,
+    "black hole": 30,
+    "stall one way": 20,
+    "delay link": 30,
     "overload": 5,
 }
+_GATE_COUNTS = {
+    "processor kills": 300,
+    "gateway kills": 100,
+    "NATS kills": 60,
+    "losses of the NATS store": 30,
+    "Postgres crashes": 40,
+    "cancel races": 5000,
+    "watch races": 5000,
+    "poison tasks": 500,
+    "refusals": 1,
+}
+_LONG = Weather(
+    seconds=3000,
+    # Shorter than what a soak takes, so that none of the kinds is left out for long.
+    period=(8, 30),
+    quiet=(3, 10),
+    pause=(0.2, 2.0),
+    calm_every_seconds=480,
+    calm_seconds=65,
+)
+_LONG_LOAD = {"operations": {**EVERYTHING, "race": 30}, "watches_max": 120}
 
 LENGTHS: Mapping[str, Plan] = {
     "smoke": Plan(
         name="smoke",
-        weather=Weather(seconds=100, period=(6, 14), quiet=(3, 6)),
+        weather=Weather(seconds=90, period=(6, 14), quiet=(3, 6)),
         bound_seconds=60,
         shape=Shape(settings=_WATCHES),
     ),
     "gate": Plan(
         name="gate",
-        weather=Weather(seconds=4500, period=(20, 60), quiet=(65, 75), pause=(0.2, 2.0)),
+        weather=_LONG,
         bound_seconds=60,
         shape=Shape(settings=_WATCHES),
+        load=_LONG_LOAD,
         clients=2,
         least_faults=_GATE_FAULTS,
-        least_counts={"cancels": 5000, "watches": 5000, "poison tasks": 500},
+        make_up_seconds=420,
+        least_counts=_GATE_COUNTS,
     ),
     "soak": Plan(
         name="soak",
-        weather=Weather(seconds=8 * 3600, period=(20, 60), quiet=(65, 75)),
+        weather=Weather(seconds=8 * 3600, period=(20, 60), quiet=(5, 10), calm_every_seconds=600, calm_seconds=65),
         bound_seconds=60,
         shape=Shape(settings=_WATCHES, lease_seconds=8),
+        load=_LONG_LOAD,
         clients=2,
     ),
 }

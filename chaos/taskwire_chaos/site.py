@@ -14,7 +14,7 @@ import asyncpg
 from msgspec import Struct
 
 from taskwire_chaos.handlers import LEDGER_VARIABLE
-from taskwire_chaos.journal import Journal
+from taskwire_chaos.journal import Journal, Overdue
 from taskwire_chaos.keeper import Keeper
 from taskwire_chaos.layout import RunFolder
 from taskwire_chaos.planted.planting import BUG_VARIABLE
@@ -142,10 +142,14 @@ class Site:
         await self.steady()
 
     async def steady(self) -> None:
-        """Wait until every service runs."""
-        async with asyncio.timeout(STEADY_SECONDS):
-            for keeper in self.keepers:
-                await keeper.is_up.wait()
+        """Wait until every service runs; write down those that do not in time."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(STEADY_SECONDS):
+                for keeper in self.keepers:
+                    await keeper.is_up.wait()
+        for keeper in self.keepers:
+            if not keeper.is_up.is_set():
+                self.journal.write(Overdue(task="", what=f"{keeper.name} has not served", seconds=STEADY_SECONDS))
 
     def _thaw_all(self) -> None:
         for keeper in self.keepers:

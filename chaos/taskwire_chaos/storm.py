@@ -29,6 +29,10 @@ class Weather(Struct, frozen=True, kw_only=True):
     """Between two strikes of the same fault."""
     quiet_part: float = 0.25
     """Which part of the periods is quiet."""
+    calm_every_seconds: float = 0.0
+    """How often a quiet period is long enough to see that nothing is overdue; 0 makes none of them longer."""
+    calm_seconds: float = 0.0
+    """How long it is then."""
 
 
 class Storm:
@@ -40,12 +44,16 @@ class Storm:
         self._faults = faults
         self._random = random
 
-    async def rage(self, weather: Weather, look: Callable[[], Awaitable[None]]) -> None:
-        """Strike for `weather.seconds`. `look` is called at the end of each quiet period."""
-        until = asyncio.get_running_loop().time() + weather.seconds
-        while (left := until - asyncio.get_running_loop().time()) > 0:
-            if self._random.random() < weather.quiet_part:
-                await self._be_quiet(weather, left, look)
+    async def rage(self, weather: Weather, look: Callable[[float], Awaitable[None]]) -> None:
+        """Strike for `weather.seconds`. `look` is called at the end of each quiet period with its length."""
+        now = asyncio.get_running_loop().time
+        until, calmed = now() + weather.seconds, now()
+        while (left := until - now()) > 0:
+            if 0 < weather.calm_every_seconds < now() - calmed:
+                await self._be_quiet(weather.calm_seconds, look)
+                calmed = now()
+            elif self._random.random() < weather.quiet_part:
+                await self._be_quiet(min(left, self._random.uniform(*weather.quiet)), look)
             else:
                 await self._mix(weather, left)
 
@@ -63,11 +71,11 @@ class Storm:
             await fault.strike()
             await asyncio.sleep(MAKE_UP_PAUSE_SECONDS)
 
-    async def _be_quiet(self, weather: Weather, left: float, look: Callable[[], Awaitable[None]]) -> None:
+    async def _be_quiet(self, seconds: float, look: Callable[[float], Awaitable[None]]) -> None:
         self._site.journal.write(Phase(name="quiet"))
         await self._site.heal()
-        await asyncio.sleep(min(left, self._random.uniform(*weather.quiet)))
-        await look()
+        await asyncio.sleep(seconds)
+        await look(seconds)
 
     async def _mix(self, weather: Weather, left: float) -> None:
         kinds = self._choose()

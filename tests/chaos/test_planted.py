@@ -13,9 +13,10 @@ CHAOS = Path(__file__).resolve().parents[2] / "chaos"
 PLANT_ALL = """
 from importlib import import_module
 from taskwire_chaos.bugs.catalogue import BUGS
-from taskwire_chaos.planted import tenants
+from taskwire_chaos.planted import limits, tenants
 from taskwire_chaos.planted.failpoints import FAILPOINTS
 tenants.plant()
+limits.plant()
 for plant in FAILPOINTS.values():
     plant(1)
 for bug in BUGS:

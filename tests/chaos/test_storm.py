@@ -34,7 +34,7 @@ async def _phases(seed: int) -> list[str]:
     return [record.name for record in records if isinstance(record, Phase)]
 
 
-async def _nothing() -> None:
+async def _nothing(*_: object) -> None:
     pass
 
 

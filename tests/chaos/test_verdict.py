@@ -86,8 +86,8 @@ def history(*more: object, without: type | None = None, events: list[EventRow] |
         events={TASK: EVENTS if events is None else events},
         processors={"p": ProcessorRow("p", NOON + timedelta(hours=1))},
     )
-    records = [record for record in RECORDS if without is None or not isinstance(record, without)]
-    return History(FACTS, [*records, *more], books)
+    records = [*(record for record in RECORDS if without is None or not isinstance(record, without)), *more]
+    return History(FACTS, lambda kinds: (record for record in records if isinstance(record, tuple(kinds))), books)
 
 
 OTHER = "01900000-0000-7000-8000-000000000002"

@@ -6,8 +6,10 @@ from typing import ClassVar
 from taskwire_chaos.faults.fault import Fault
 from taskwire_chaos.load.plan import LoadPlan
 
-_FLOOD_SECONDS = 4.0
-_FLOOD_WORKERS = 60
+_FLOOD_SECONDS = 5.0
+_FLOOD_WORKERS = 200
+"""More than the calls that both gateways take at a time. With batches, they offer some thousand tasks a second, against
+the thousand that may wait: see `planted.limits`."""
 
 
 class KillWatcher(Fault):
@@ -49,7 +51,7 @@ class FreezeWatcher(Fault):
 
 
 class Overload(Fault):
-    """For some seconds clients create more than there is room to run."""
+    """For some seconds clients create five times what there is room for, and more than gateways answer at a time."""
 
     name: ClassVar[str] = "overload"
     weight: ClassVar[int] = 1
@@ -67,7 +69,7 @@ class Overload(Fault):
                 addresses=self.site.addresses,
                 workers=_FLOOD_WORKERS,
                 pause_ms=1,
-                operations={"create": 10, "batch": 1},
+                operations={"create": 1, "batch": 1},
             )
             await self.crowd.add(plan)
             await asyncio.sleep(_FLOOD_SECONDS)

@@ -10,11 +10,26 @@ import asyncpg
 from taskwire_chaos.faults.fault import Fault
 from taskwire_chaos.process_tree import signal_tree
 from taskwire_chaos.site import CONNECTIONS_MAX, Site, is_running
-from taskwire_dev.postgres import Stop
+from taskwire_dev.failure import StartFailed
+from taskwire_dev.postgres import EmbeddedPostgres, Stop
 
 POSTGRES = "postgres"
+_STARTS_MAX = 5
 _LOST = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 """What a fault of one kind may meet because another is at work."""
+
+
+async def start_again(postgres: EmbeddedPostgres) -> None:
+    """Start Postgres as a supervisor does: again when it did not come up at once."""
+    for left in reversed(range(_STARTS_MAX)):
+        try:
+            await postgres.start()
+        except StartFailed:
+            if not left:
+                raise
+            await asyncio.sleep(1)
+        else:
+            return
 
 
 def is_free(site: Site) -> bool:
@@ -39,7 +54,7 @@ class CrashPostgres(Fault):
             else:
                 await self.site.postgres.stop(Stop.IMMEDIATE)
             await asyncio.sleep(self.seconds(0, 3))
-            await self.site.postgres.start()
+            await start_again(self.site.postgres)
 
 
 class FreezePostgres(Fault):

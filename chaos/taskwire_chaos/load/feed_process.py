@@ -6,7 +6,7 @@ from contextlib import aclosing
 
 from taskwire.client import Client
 from taskwire.errors import TaskwireError
-from taskwire_chaos.journal import Journal, Seen, WatchEnded, WatchOpened, read_journal
+from taskwire_chaos.journal import Journal, Seen, WatchEnded, WatchOpened, read_last
 from taskwire_chaos.layout import RunFolder
 from taskwire_chaos.load.plan import WatchPlan
 
@@ -41,5 +41,5 @@ def _last_token(plan: WatchPlan, folder: RunFolder) -> str:
     file = folder.journal(plan.who)
     if not file.exists():
         return ""
-    tokens = [record.token for record in read_journal(file) if isinstance(record, WatchOpened | Seen)]
-    return tokens[-1] if tokens else ""
+    last = read_last(file, (WatchOpened, Seen))
+    return last.token if isinstance(last, WatchOpened | Seen) else ""

@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from random import Random
 
 import msgspec
@@ -11,10 +12,11 @@ from taskwire.client import Client
 from taskwire.ids import fresh_task_id
 from taskwire.requests import NewTask
 from taskwire.task import TaskInfo
+from taskwire_chaos.handlers import Wish
 from taskwire_chaos.journal import Call, Reply
 from taskwire_chaos.load.caller import Caller, fresh_op
 from taskwire_chaos.load.foreigner import Foreigner
-from taskwire_chaos.load.kinds import KINDS, POISON, any_kind
+from taskwire_chaos.load.kinds import KINDS, PATIENT_ATTEMPTS, POISON, any_kind
 from taskwire_chaos.load.watches import Watches
 
 _REPEATS_MAX = 3
@@ -22,7 +24,14 @@ _REPEATS_MAX = 3
 _REPEAT_SECONDS = 0.3
 _RECENT_TASKS = 50
 _BATCH_TASKS_MAX = 40
-_RACE_MS_MAX = 300.0
+_RACE_TASKS_MAX = 6
+_RACE_TASK_MS = 60
+_RACE_SECONDS_MAX = 5.0
+"""How long to wait for a task of a race to begin; then it is cancelled wherever it is."""
+_RACE_OPEN_MS_MAX = 15.0
+"""How long after they were created tasks of a race are watched: at about the moment when they are claimed."""
+_RACE_AIM_MS = (-15.0, 25.0)
+"""When the cancel is sent, from the expected end of the handler on. A call takes 5 to 20 ms, as storing an end does."""
 
 
 class Operations:
@@ -120,9 +129,22 @@ class Operations:
         await self._cancel_task(task_id)
 
     async def _race(self) -> None:
-        """Cancel a task at about the moment when it ends."""
-        task_id = await self._create("brief")
-        await asyncio.sleep(self._random.uniform(0, _RACE_MS_MAX / 1000))
+        """Create tasks, watch them when they are about to be claimed, and cancel them when they are about to end."""
+        ids = [fresh_task_id() for _ in range(self._random.randint(2, _RACE_TASKS_MAX))]
+        wish = {one: Wish(ms=_RACE_TASK_MS, tag=one) for one in ids}
+        batch = [NewTask(type="chaos.work", input=wish[one], task_id=one, max_attempts=PATIENT_ATTEMPTS) for one in ids]
+        await self._create_batch(batch)
+        await asyncio.gather(*map(self._race_task, ids))
+
+    async def _race_task(self, task_id: str) -> None:
+        await asyncio.sleep(self._random.uniform(0, _RACE_OPEN_MS_MAX / 1000))
+        running = asyncio.Event()
+        self._watches.open(task_id, running)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_RACE_SECONDS_MAX):
+                await running.wait()
+        aim = self._random.uniform(*_RACE_AIM_MS)
+        await asyncio.sleep(max(0, _RACE_TASK_MS + aim) / 1000)
         await self._cancel_task(task_id)
 
     async def _cancel_stubborn(self) -> None:

@@ -7,6 +7,7 @@ from random import Random
 
 from taskwire.client import Client
 from taskwire.errors import TaskNotFound, TaskwireError
+from taskwire.task import TaskState
 from taskwire_chaos.journal import Journal, Seen, WatchEnded, WatchOpened
 from taskwire_chaos.load.caller import fresh_op
 
@@ -29,12 +30,18 @@ class Watches:
         self._most = most
         self._running: dict[str, asyncio.Task[None]] = {}
 
-    def open(self, task_id: str) -> None:
-        """Watch a task that is there or about to be; not when too many are watched already."""
+    def open(self, task_id: str, is_running: asyncio.Event | None = None) -> None:
+        """Watch a task that is there or about to be; not when too many are watched already.
+
+        `is_running` is set when it is seen running, and at the end.
+        """
+        is_running = is_running or asyncio.Event()
         if len(self._running) >= self._most:
+            is_running.set()
             return
         watch = fresh_op()
-        running = self._group.create_task(self._watch(watch, task_id))
+        running = self._group.create_task(self._watch(watch, task_id, is_running))
+        running.add_done_callback(lambda _: is_running.set())
         self._running[watch] = running
         running.add_done_callback(lambda _: self._running.pop(watch, None))
 
@@ -46,7 +53,7 @@ class Watches:
             running.cancel()
             self._journal.write(WatchEnded(watch=watch, how="unfinished"))
 
-    async def _watch(self, watch: str, task_id: str) -> None:
+    async def _watch(self, watch: str, task_id: str, is_running: asyncio.Event) -> None:
         after = self._random.choice((None, 0))
         leaves_after = self._random.randint(1, 3) if self._random.random() < _LEFT else 0
         pause = _SLOW_SECONDS if self._random.random() < _SLOW else 0.0
@@ -57,6 +64,8 @@ class Watches:
                 async for task in versions:
                     change = (task.id, task.version, int(task.state), task.attempt_count)
                     self._journal.write(Seen(watch=watch, changes=(change,)))
+                    if task.state == TaskState.RUNNING:
+                        is_running.set()
                     leaves_after -= 1
                     if leaves_after == 0:
                         break

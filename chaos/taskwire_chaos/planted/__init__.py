@@ -1,1 +1,1 @@
-"""What is planted into services at their start: failpoints, and the resolver of tenants. Bugs are beside it."""
+"""What is planted into services at their start: failpoints, low limits, the resolver of tenants. Bugs are beside it."""

@@ -79,11 +79,10 @@ def _check_runs(history: History) -> Iterator[str]:
 
 
 def _check_replies(history: History) -> Iterator[str]:
-    for method in ("create", "get", "cancel"):
-        for _, reply in history.calls(method):
-            if reply is None:
-                continue
-            for task_id, state, version in zip(reply.tasks, reply.states, reply.versions, strict=False):
-                events = history.books.events.get(task_id, ())
-                if version > len(events) or events[version - 1].state != state:
-                    yield f"a {method} showed task {task_id} at version {version} as {state}, which it never was"
+    for call, reply in history.calls("create", "get", "cancel"):
+        if reply is None:
+            continue
+        for task_id, state, version in zip(reply.tasks, reply.states, reply.versions, strict=False):
+            events = history.books.events.get(task_id, ())
+            if version > len(events) or events[version - 1].state != state:
+                yield f"a {call.method} showed task {task_id} at version {version} as {state}, which it never was"

@@ -19,7 +19,7 @@ SLACK_SECONDS = 5.0
 def check(history: History) -> Iterator[str]:
     """Give what was overdue, and say so when rings are not heard."""
     for overdue in history.all(Overdue):
-        yield f"task {overdue.task} {overdue.what} for {overdue.seconds:.1f} s"
+        yield f"{f'task {overdue.task} ' if overdue.task else ''}{overdue.what} for {overdue.seconds:.1f} s"
     waits = [prompt.seconds for prompt in history.all(Prompt)]
     if len(waits) >= PROMPTS_MIN and median(waits) > PROMPT_SECONDS_MAX:
         yield f"with everything mended, tasks waited {median(waits):.2f} s (median of {len(waits)}): nobody hears rings"

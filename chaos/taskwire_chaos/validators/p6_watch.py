@@ -1,61 +1,83 @@
 """P6: every watcher sees every version in order, each once, as it was, to the end."""
 
-from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
-from taskwire_chaos.history import FINAL, History, WatchHistory
+from taskwire_chaos.books import EventRow
+from taskwire_chaos.history import FINAL, History
+from taskwire_chaos.journal import Seen, WatchEnded, WatchOpened
+
+Events = Mapping[str, Sequence[EventRow]]
+
+
+class _Eye:
+    """One watch as it is read: a watch of everything does not fit into memory, what it knows of each task does."""
+
+    def __init__(self, opened: WatchOpened) -> None:
+        self.opened = opened
+        self.versions: dict[str, int] = {}
+        """The last one that was seen of each task."""
+        self.counts: dict[str, int] = {}
+        """How many were seen of each task."""
+        self.state = 0
+        """The last one that was seen."""
+
+    def __str__(self) -> str:
+        return f"watch {self.opened.watch}" + (f" of task {self.opened.task}" if self.opened.task else "")
+
+    def see(self, seen: Seen, events: Events) -> Iterator[str]:
+        for task_id, version, state, attempt in seen.changes:
+            before = self.versions.get(task_id)
+            if before is not None and version <= before:
+                yield f"{self} saw version {version} of task {task_id} after {before}"
+            elif before is not None and version != before + 1:
+                yield f"{self} missed what task {task_id} was between versions {before} and {version}"
+            if not _was(events.get(task_id, ()), version, state, attempt):
+                yield f"{self} saw task {task_id} at version {version} as it never was"
+            self.versions[task_id] = version
+            self.counts[task_id] = self.counts.get(task_id, 0) + 1
+            self.state = state
 
 
 def check(history: History) -> Iterator[str]:
     """Give whatever a watch missed, repeated, mixed up or made up."""
-    for watch in history.watches():
-        yield from _check_order(watch)
-        yield from _check_truth(history, watch)
-        if watch.opened.task:
-            yield from _check_end(watch)
-        else:
-            yield from _check_whole(history, watch)
+    events = history.books.events
+    open_: dict[str, _Eye] = {}
+    for record in history.read((WatchOpened, Seen, WatchEnded)):
+        if isinstance(record, WatchOpened):
+            # One that went on after a kill is one watch.
+            open_.setdefault(record.watch, _Eye(record))
+        elif isinstance(record, Seen):
+            eye = open_.get(record.watch)
+            if eye is None:
+                yield f"watch {record.watch} saw {len(record.changes)} changes after its end"
+            else:
+                yield from eye.see(record, events)
+        elif isinstance(record, WatchEnded) and record.watch in open_:
+            yield from _check_end(open_.pop(record.watch), record.how, events)
+    for eye in open_.values():
+        yield from _check_end(eye, "", events)
 
 
-def _name(watch: WatchHistory) -> str:
-    return f"watch {watch.opened.watch}" + (f" of task {watch.opened.task}" if watch.opened.task else "")
+def _was(events: Sequence[EventRow], version: int, state: int, attempt: int) -> bool:
+    event = events[version - 1] if version <= len(events) else None
+    return event is not None and (event.state, event.attempt - event.excused) == (state, attempt)
 
 
-def _check_order(watch: WatchHistory) -> Iterator[str]:
-    last: dict[str, int] = {}
-    for task_id, version, _, _ in watch.changes:
-        before = last.get(task_id)
-        if before is not None and version <= before:
-            yield f"{_name(watch)} saw version {version} of task {task_id} after {before}"
-        elif before is not None and version != before + 1:
-            yield f"{_name(watch)} missed what task {task_id} was between versions {before} and {version}"
-        last[task_id] = version
+def _check_end(eye: _Eye, how: str, events: Events) -> Iterator[str]:
+    if not eye.opened.task:
+        yield from _check_whole(eye, how, events)
+    elif how != "left":
+        if how != "final":
+            yield f"{eye} did not come to the end: {how or 'its process died'}"
+        elif eye.state not in FINAL:
+            yield f"{eye} ended before its task"
 
 
-def _check_truth(history: History, watch: WatchHistory) -> Iterator[str]:
-    for task_id, version, state, attempt in watch.changes:
-        events = history.books.events.get(task_id, ())
-        event = events[version - 1] if version <= len(events) else None
-        if event is None or (event.state, event.attempt - event.excused) != (state, attempt):
-            yield f"{_name(watch)} saw task {task_id} at version {version} as it never was"
-
-
-def _check_end(watch: WatchHistory) -> Iterator[str]:
-    if watch.ended == "left":
-        return
-    if watch.ended != "final":
-        yield f"{_name(watch)} did not come to the end: {watch.ended or 'its process died'}"
-    elif not watch.changes or watch.changes[-1][2] not in FINAL:
-        yield f"{_name(watch)} ended before its task"
-
-
-def _check_whole(history: History, watch: WatchHistory) -> Iterator[str]:
+def _check_whole(eye: _Eye, how: str, events: Events) -> Iterator[str]:
     """A watch of everything that was open from the beginning has seen everything."""
-    if watch.ended:
-        yield f"{_name(watch)} ended with {watch.ended}"
-    seen: defaultdict[str, int] = defaultdict(int)
-    for task_id, *_ in watch.changes:
-        seen[task_id] += 1
-    for task_id, events in history.books.events.items():
-        if events[0].tenant == "default" and seen[task_id] != len(events):
-            yield f"{_name(watch)} saw {seen[task_id]} of the {len(events)} versions of task {task_id}"
+    if how:
+        yield f"{eye} ended with {how}"
+    for task_id, own in events.items():
+        seen = eye.counts.get(task_id, 0)
+        if own[0].tenant == "default" and seen != len(own):
+            yield f"{eye} saw {seen} of the {len(own)} versions of task {task_id}"

@@ -1,0 +1,74 @@
+"""How often a run has tried what a promise is about. Each count has a rule, so that a sceptic can count again."""
+
+from collections.abc import Iterator, Mapping
+
+from taskwire_chaos.history import FINAL, History
+from taskwire_chaos.journal import Call, Ran, Reply, WatchOpened
+from taskwire_chaos.load.kinds import POISON
+
+REFUSALS = frozenset({"QUEUE_FULL", "OVERLOADED", "TOO_MANY_WATCHES"})
+_STORE_LOSSES = ("wipe nats", "roll back nats", "corrupt nats")
+WATCH_BEFORE_SECONDS = 0.005
+WATCH_AFTER_SECONDS = 0.025
+"""A call takes some milliseconds to get to a gateway that is busy, and the gateway some more to join it."""
+
+
+def count(history: History) -> Mapping[str, int]:
+    """Count by these rules.
+
+    Kills, crashes and losses are strikes of the fault of that name at something that ran. A *cancel race* is a cancel
+    that was under way at some moment between the end of a handler, by the handler's own record, and the moment when
+    the database has its task's end. A *watch race* is a watch of one task of which the database has a transition
+    between 5 ms before and 25 ms after the moment when the watch was called for. A *poison task* is one that is
+    stored.
+    """
+    faults = history.faults()
+    return {
+        "processor kills": faults["kill processor"],
+        "gateway kills": faults["kill gateway"],
+        "NATS kills": faults["kill nats"],
+        "losses of the NATS store": sum(faults[name] for name in _STORE_LOSSES),
+        "Postgres crashes": faults["crash postgres"],
+        "cancel races": sum(1 for _ in _cancel_races(history)),
+        "watch races": sum(1 for _ in _watch_races(history)),
+        "poison tasks": _poison(history),
+        **_replies(history),
+    }
+
+
+def _cancel_races(history: History) -> Iterator[str]:
+    ends = {ran.task: ran.at for ran in history.all(Ran) if ran.what == "end"}
+    for call, reply in history.calls("cancel"):
+        [task] = call.tasks
+        events = history.books.events.get(task)
+        if reply is None or task not in ends or not events or events[-1].state not in FINAL:
+            continue
+        final = max(ends[task], events[-1].at.timestamp())
+        if call.at <= final and ends[task] <= reply.at:
+            yield task
+
+
+def _watch_races(history: History) -> Iterator[str]:
+    for opened in history.all(WatchOpened):
+        if opened.task:
+            waits = (event.at.timestamp() - opened.at for event in history.books.events.get(opened.task, ()))
+            if any(-WATCH_BEFORE_SECONDS <= wait <= WATCH_AFTER_SECONDS for wait in waits):
+                yield opened.watch
+
+
+def _poison(history: History) -> int:
+    kinds = history.kinds()
+    return sum(kinds.get(task) in POISON for task in history.books.tasks)
+
+
+def _replies(history: History) -> Mapping[str, int]:
+    cancels = watches = unknown = refused = 0
+    for record in history.read((Call, Reply, WatchOpened)):
+        if isinstance(record, Call):
+            cancels += record.method == "cancel"
+        elif isinstance(record, WatchOpened):
+            watches += bool(record.task)
+        elif isinstance(record, Reply):
+            unknown += record.verdict == "unknown"
+            refused += record.reason in REFUSALS
+    return {"cancels": cancels, "watches": watches, "refusals": refused, "calls without an answer": unknown}
