@@ -22,7 +22,7 @@ from taskwire_chaos.inspection import (
     read_server_log,
     wait_for_the_end,
 )
-from taskwire_chaos.journal import Journal, Phase, Record, Seen, Tail, WatchOpened, read_journal
+from taskwire_chaos.journal import Journal, Phase, Record, Remark, Seen, Tail, WatchOpened, read_journal
 from taskwire_chaos.layout import Facts, RunFolder
 from taskwire_chaos.load.plan import LoadPlan, WatchPlan
 from taskwire_chaos.rings import note_rings
@@ -68,6 +68,7 @@ class Outcome(Struct, frozen=True):
     tasks: int
     events: int
     seconds: float
+    remarks: Sequence[str] = ()
     shortfalls: Sequence[str] = ()
     """What there was less of than the campaign asks for."""
 
@@ -96,7 +97,7 @@ async def run_campaign(plan: Plan, folder: RunFolder, seed: int) -> Outcome:
         async with Site.open(folder, plan.shape, journal) as site:
             await _Campaign(plan, site, seed).run()
     # What was in them is in the books; the logs stay.
-    for store in (folder.servers / "postgres" / "data", folder.servers / "nats"):
+    for store in (folder.servers / "postgres" / "data", folder.servers / "nats" / "store"):
         shutil.rmtree(store, ignore_errors=True)
     outcome = judge_folder(folder)
     return structs.replace(outcome, seconds=time.monotonic() - started)
@@ -115,6 +116,7 @@ def judge_folder(folder: RunFolder) -> Outcome:
         tasks=len(history.books.tasks),
         events=sum(map(len, history.books.events.values())),
         seconds=0.0,
+        remarks=[remark.text for remark in history.all(Remark)],
         shortfalls=[f"{found.get(name, 0)} of {few} {name}" for name, few in least.items() if found.get(name, 0) < few],
     )
 

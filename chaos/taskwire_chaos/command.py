@@ -15,6 +15,7 @@ from taskwire_chaos.hunt import hunt
 from taskwire_chaos.layout import RunFolder
 from taskwire_chaos.lengths import LENGTHS
 from taskwire_chaos.report import describe, describe_hunt
+from taskwire_chaos.small_disks import separate
 
 RUNS = Path(".taskwire") / "chaos"
 
@@ -22,6 +23,7 @@ RUNS = Path(".taskwire") / "chaos"
 def main(argv: Sequence[str] | None = None) -> int:
     """Do what the arguments say. Returns 0 when every promise was kept, 1 when not."""
     arguments = _parser().parse_args(argv)
+    separate()
     answer: int = arguments.act(arguments)
     return answer
 

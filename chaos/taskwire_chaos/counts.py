@@ -8,9 +8,8 @@ from taskwire_chaos.load.kinds import POISON
 
 REFUSALS = frozenset({"QUEUE_FULL", "OVERLOADED", "TOO_MANY_WATCHES"})
 _STORE_LOSSES = ("wipe nats", "roll back nats", "corrupt nats")
-WATCH_BEFORE_SECONDS = 0.005
-WATCH_AFTER_SECONDS = 0.025
-"""A call takes some milliseconds to get to a gateway that is busy, and the gateway some more to join it."""
+WATCH_SECONDS = 0.025
+"""A call takes some milliseconds to get to a gateway that is busy, and a gateway as many to hear of a transition."""
 
 
 def count(history: History) -> Mapping[str, int]:
@@ -19,7 +18,7 @@ def count(history: History) -> Mapping[str, int]:
     Kills, crashes and losses are strikes of the fault of that name at something that ran. A *cancel race* is a cancel
     that was under way at some moment between the end of a handler, by the handler's own record, and the moment when
     the database has its task's end. A *watch race* is a watch of one task of which the database has a transition
-    between 5 ms before and 25 ms after the moment when the watch was called for. A *poison task* is one that is
+    within 25 ms of the moment when the watch was called for. A *poison task* is one that is
     stored.
     """
     faults = history.faults()
@@ -52,7 +51,7 @@ def _watch_races(history: History) -> Iterator[str]:
     for opened in history.all(WatchOpened):
         if opened.task:
             waits = (event.at.timestamp() - opened.at for event in history.books.events.get(opened.task, ()))
-            if any(-WATCH_BEFORE_SECONDS <= wait <= WATCH_AFTER_SECONDS for wait in waits):
+            if any(abs(wait) <= WATCH_SECONDS for wait in waits):
                 yield opened.watch
 
 

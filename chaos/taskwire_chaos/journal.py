@@ -144,6 +144,12 @@ class Idle(_Record, frozen=True):
     connection: str
 
 
+class Remark(_Record, frozen=True):
+    """Something about the run that its reader should know: what could not be tried here, and how something was."""
+
+    text: str
+
+
 class Finished(_Record, frozen=True):
     """A client process has finished what it had begun."""
 
@@ -167,6 +173,7 @@ Record = (
     | Recovered
     | ServerSaid
     | Idle
+    | Remark
     | Finished
 )
 _LAST_BYTES = 256 * 1024

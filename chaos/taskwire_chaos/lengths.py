@@ -21,6 +21,7 @@ _GATE_FAULTS = {
     "roll back nats": 10,
     "corrupt nats": 10,
     "delete stream": 10,
+    "fill nats disk": 3,
     "crash postgres": 40,
     "terminate backends": 60,
     "reset link": 100,
@@ -42,27 +43,30 @@ _GATE_COUNTS = {
 }
 _LONG = Weather(
     seconds=3000,
-    # Shorter than what a soak takes, so that none of the kinds is left out for long.
     period=(8, 30),
     quiet=(3, 10),
-    pause=(0.2, 2.0),
+    pause=(0.1, 1.5),
+    kinds=(2, 4),
+    # By these, and by how often each strikes in a second of its mix (a processor is killed every 3 s, Postgres crashes
+    # every 6 s on a machine that is busy), the counts are reached in about this time; the rest is made up for.
+    weights={"kill processor": 30, "kill gateway": 10, "kill nats": 7, "crash postgres": 8, "freeze processor": 8},
     calm_every_seconds=480,
     calm_seconds=65,
 )
-_LONG_LOAD = {"operations": {**EVERYTHING, "race": 30}, "watches_max": 120}
+_LONG_LOAD = {"operations": {**EVERYTHING, "race": 40}, "workers": 8, "watches_max": 150}
 
 LENGTHS: Mapping[str, Plan] = {
     "smoke": Plan(
         name="smoke",
         weather=Weather(seconds=90, period=(6, 14), quiet=(3, 6)),
         bound_seconds=60,
-        shape=Shape(settings=_WATCHES),
+        shape=Shape(settings=_WATCHES, small_disks=True),
     ),
     "gate": Plan(
         name="gate",
         weather=_LONG,
         bound_seconds=60,
-        shape=Shape(settings=_WATCHES),
+        shape=Shape(settings=_WATCHES, small_disks=True),
         load=_LONG_LOAD,
         clients=2,
         least_faults=_GATE_FAULTS,
@@ -73,7 +77,7 @@ LENGTHS: Mapping[str, Plan] = {
         name="soak",
         weather=Weather(seconds=8 * 3600, period=(20, 60), quiet=(5, 10), calm_every_seconds=600, calm_seconds=65),
         bound_seconds=60,
-        shape=Shape(settings=_WATCHES, lease_seconds=8),
+        shape=Shape(settings=_WATCHES, lease_seconds=8, small_disks=True),
         load=_LONG_LOAD,
         clients=2,
     ),

@@ -13,6 +13,7 @@ def describe(outcome: Outcome) -> str:
     counted = sorted(outcome.faults.items(), key=lambda item: -item[1])
     lines.append("struck: " + (", ".join(f"{name} {count}" for name, count in counted) or "nothing"))
     lines.append(", ".join(f"{count} {name}" for name, count in outcome.counts.items()))
+    lines += outcome.remarks
     lines += [f"TOO FEW: {shortfall}" for shortfall in outcome.shortfalls]
     for name, violations in outcome.violations.items():
         lines.append(f"  {name:<22} {'ok' if not violations else f'VIOLATED, {len(violations)} times'}")

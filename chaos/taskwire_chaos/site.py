@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping
@@ -14,17 +15,22 @@ import asyncpg
 from msgspec import Struct
 
 from taskwire_chaos.handlers import LEDGER_VARIABLE
-from taskwire_chaos.journal import Journal, Overdue
+from taskwire_chaos.journal import Journal, Overdue, Remark
 from taskwire_chaos.keeper import Keeper
 from taskwire_chaos.layout import RunFolder
 from taskwire_chaos.planted.planting import BUG_VARIABLE
 from taskwire_chaos.process_tree import signal_tree
 from taskwire_chaos.proxy import Proxy
+from taskwire_chaos.small_disks import SmallDisk, mount_small, unmount
 from taskwire_dev.nats import EmbeddedNats
 from taskwire_dev.postgres import EmbeddedPostgres
 from taskwire_dev.service import Service
 from taskwire_migrations.migrate import upgrade
 
+NATS_MEBIBYTES = 96
+LOG_MEBIBYTES = 384
+_SMALL_LOG = {"max_wal_size": "192MB", "min_wal_size": "32MB"}
+"""Of the write-ahead log, so that it fits its disk, and few segments are laid out in advance."""
 POOL_SIZE = 6
 """Connections of each service: 30 of the 60 that Postgres takes."""
 CONNECTIONS_MAX = 60
@@ -47,6 +53,8 @@ class Shape(Struct, frozen=True, kw_only=True):
     """More variables of the services, without their prefix."""
     postgres: Mapping[str, str] = {}
     bug: str = ""
+    small_disks: bool = False
+    """Whether what the servers write goes to disks that can be filled, where it is allowed to mount any."""
 
 
 class Site:
@@ -60,6 +68,8 @@ class Site:
         self.postgres = postgres
         self.nats = nats
         self.journal = journal
+        self.nats_disk: SmallDisk | None = None
+        self.postgres_disk: SmallDisk | None = None
         self.keepers: list[Keeper] = []
         self.fronts: list[Proxy] = []
         """Between clients and gateways."""
@@ -77,10 +87,24 @@ class Site:
         """Start everything and wait until it serves; stop it at the end."""
         async with AsyncExitStack() as stack:
             settings = {"max_connections": str(CONNECTIONS_MAX), **shape.postgres}
-            postgres = await stack.enter_async_context(EmbeddedPostgres(folder.servers / "postgres", settings=settings))
-            nats = await stack.enter_async_context(EmbeddedNats(folder.servers / "nats"))
+            if shape.small_disks:
+                settings |= _SMALL_LOG
+            postgres = EmbeddedPostgres(folder.servers / "postgres", settings=settings)
+            nats = EmbeddedNats(folder.servers / "nats")
+            nats_disk = _mount(stack, nats.home, NATS_MEBIBYTES) if shape.small_disks else None
+            await stack.enter_async_context(postgres)
+            await stack.enter_async_context(nats)
+            postgres_disk = await _move_log(stack, postgres, folder) if shape.small_disks else None
             await upgrade(postgres.url("postgres"))
             site = cls(folder, shape, postgres, nats, journal)
+            site.nats_disk, site.postgres_disk = nats_disk, postgres_disk
+            if shape.small_disks:
+                journal.write(
+                    Remark(text=f"store of NATS: {nats_disk or 'where it was, files may not grow when full'}")
+                )
+                journal.write(
+                    Remark(text=f"log of Postgres: {postgres_disk or 'where it was, a full disk is not tried'}")
+                )
             try:
                 await site._build(stack)
                 yield site
@@ -229,6 +253,31 @@ def is_running(server: EmbeddedPostgres | EmbeddedNats) -> bool:
         return server.child.exit_code is None
     except RuntimeError:
         return False
+
+
+def _mount(stack: AsyncExitStack, folder: Path, mebibytes: int) -> SmallDisk | None:
+    disk = mount_small(folder, mebibytes)
+    if disk is not None:
+        stack.callback(unmount, disk)
+    return disk
+
+
+async def _move_log(stack: AsyncExitStack, postgres: EmbeddedPostgres, folder: RunFolder) -> SmallDisk | None:
+    """Move the write-ahead log to a disk of its own."""
+    disk = _mount(stack, folder.servers / "log", LOG_MEBIBYTES)
+    if disk is None:
+        return None
+    await postgres.stop()
+    log, moved = postgres.home / "pg_wal", disk.folder / "pg_wal"
+    owner = log.stat()
+    shutil.move(log, moved)
+    for path in (moved, *moved.rglob("*")):
+        os.chown(path, owner.st_uid, owner.st_gid)
+    log.symlink_to(moved)
+    # Stopped before everything on the disk is gone.
+    stack.push_async_callback(postgres.stop)
+    await postgres.start()
+    return disk
 
 
 def _through(url: str, proxy: Proxy) -> str:

@@ -11,8 +11,6 @@ from taskwire_chaos.faults.fault import Fault
 from taskwire_chaos.journal import Phase
 from taskwire_chaos.site import Site
 
-MIX_MAX = 3
-"""Kinds of faults at the same time."""
 MAKE_UP_PAUSE_SECONDS = 1.0
 
 
@@ -27,6 +25,10 @@ class Weather(Struct, frozen=True, kw_only=True):
     """How long a quiet period lasts."""
     pause: tuple[float, float] = (0.5, 3.0)
     """Between two strikes of the same fault."""
+    kinds: tuple[int, int] = (1, 3)
+    """How many kinds of faults are at work at the same time."""
+    weights: Mapping[str, int] = {}
+    """Of faults by name, instead of their own."""
     quiet_part: float = 0.25
     """Which part of the periods is quiet."""
     calm_every_seconds: float = 0.0
@@ -78,7 +80,7 @@ class Storm:
         await look(seconds)
 
     async def _mix(self, weather: Weather, left: float) -> None:
-        kinds = self._choose()
+        kinds = self._choose(weather)
         self._site.journal.write(Phase(name="mix: " + ", ".join(kind.name for kind in kinds)))
         over = asyncio.Event()
         asyncio.get_running_loop().call_later(min(left, self._random.uniform(*weather.period)), over.set)
@@ -88,10 +90,10 @@ class Storm:
                 random = Random(self._random.random())  # noqa: S311
                 group.create_task(self._repeat(kind(self._site, self._crowd, random), weather, over))
 
-    def _choose(self) -> list[type[Fault]]:
+    def _choose(self, weather: Weather) -> list[type[Fault]]:
         kinds, chosen = list(self._faults), list[type[Fault]]()
-        for _ in range(min(len(kinds), self._random.randint(1, MIX_MAX))):
-            [kind] = self._random.choices(kinds, [one.weight for one in kinds])
+        for _ in range(min(len(kinds), self._random.randint(*weather.kinds))):
+            [kind] = self._random.choices(kinds, [weather.weights.get(one.name, one.weight) for one in kinds])
             kinds.remove(kind)
             chosen.append(kind)
         return chosen

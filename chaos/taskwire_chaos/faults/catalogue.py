@@ -2,6 +2,7 @@
 
 from taskwire_chaos.faults.clocks import ShiftClock
 from taskwire_chaos.faults.crowd import FreezeWatcher, KillWatcher, Overload
+from taskwire_chaos.faults.disks import FillNats, FillPostgres
 from taskwire_chaos.faults.fault import Fault
 from taskwire_chaos.faults.links import BlackHole, DelayDatabase, DelayLink, ResetLink, StallOneWay
 from taskwire_chaos.faults.nats import CorruptNats, DeleteStream, FreezeNats, KillNats, RollBackNats, WipeNats
@@ -45,6 +46,8 @@ FAULTS: tuple[type[Fault], ...] = (
     CorruptNats,
     FreezeNats,
     DeleteStream,
+    FillNats,
+    FillPostgres,
     ResetLink,
     BlackHole,
     StallOneWay,

@@ -18,13 +18,22 @@ from taskwire_chaos.site import Site, is_running
 from taskwire_dev.failure import StartFailed
 
 NATS = "nats"
-_LOST = (OSError, TimeoutError, nats.errors.Error, nats.js.errors.Error)
+LOST = (OSError, TimeoutError, nats.errors.Error, nats.js.errors.Error)
 _CONNECT_SECONDS = 3
 
 
 def is_free(site: Site) -> bool:
     """Tell whether NATS runs and no fault is busy with it."""
     return NATS not in site.busy and is_running(site.nats)
+
+
+async def start_again(site: Site) -> None:
+    """Start NATS, with an empty store where it refuses what it finds: nothing in it is promised."""
+    try:
+        await site.nats.start()
+    except StartFailed:
+        site.nats.wipe()
+        await site.nats.start()
 
 
 class _WhileStopped(Fault):
@@ -40,12 +49,7 @@ class _WhileStopped(Fault):
             await self.site.nats.stop(signal.SIGKILL)
             await asyncio.sleep(self.seconds(0, 4))
             self.change(self.site.nats.home)
-            try:
-                await self.site.nats.start()
-            except StartFailed:
-                # It refuses what it finds. An operator would throw the store away: nothing in it is promised.
-                self.site.nats.wipe()
-                await self.site.nats.start()
+            await start_again(self.site)
 
     def before(self) -> None:
         """Do something while it still runs."""
@@ -90,7 +94,8 @@ class RollBackNats(_WhileStopped):
         """See `_WhileStopped`."""
         shutil.rmtree(store, ignore_errors=True)
         if self._copy().exists():
-            self._copy().rename(store)
+            shutil.copytree(self._copy(), store, dirs_exist_ok=True)
+            shutil.rmtree(self._copy())
 
     def _copy(self) -> Path:
         return self.site.nats.home.with_name("store.before")
@@ -145,9 +150,9 @@ class DeleteStream(Fault):
         if not is_free(self.site):
             return
         self.note()
-        with suppress(*_LOST):
+        with suppress(*LOST):
             async with asyncio.timeout(_CONNECT_SECONDS):
-                client = await nats_client.connect(self.site.nats.url, allow_reconnect=False, error_cb=_ignore)
+                client = await nats_client.connect(self.site.nats.url, allow_reconnect=False, error_cb=ignore)
                 try:
                     await self._delete(client.jetstream())
                 finally:
@@ -163,5 +168,5 @@ class DeleteStream(Fault):
                     await jetstream.delete_consumer(name, consumer.name)
 
 
-async def _ignore(_: Exception) -> None:
+async def ignore(_: Exception) -> None:
     """Say nothing: other faults may be at work on the same server."""

@@ -15,7 +15,7 @@ from taskwire_dev.postgres import EmbeddedPostgres, Stop
 
 POSTGRES = "postgres"
 _STARTS_MAX = 5
-_LOST = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+LOST = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 """What a fault of one kind may meet because another is at work."""
 
 
@@ -94,7 +94,7 @@ class TerminateBackends(Fault):
         if not is_free(self.site):
             return
         self.note()
-        with suppress(*_LOST):
+        with suppress(*LOST):
             async with self.site.connection() as connection:
                 await connection.fetchval(self._STATEMENT, self.random.randint(1, 8))
 
@@ -110,9 +110,9 @@ class ExhaustConnections(Fault):
         if not is_free(self.site):
             return
         self.note()
-        with suppress(*_LOST):
+        with suppress(*LOST):
             async with AsyncExitStack() as stack:
-                with suppress(*_LOST):
+                with suppress(*LOST):
                     for _ in range(CONNECTIONS_MAX):
                         await stack.enter_async_context(self.site.connection())
                 await asyncio.sleep(self.seconds(2, 6))
@@ -130,7 +130,7 @@ class HoldRows(Fault):
         if not is_free(self.site):
             return
         self.note()
-        with suppress(*_LOST):
+        with suppress(*LOST):
             async with self.site.connection() as connection, connection.transaction():
                 await connection.fetch(self._STATEMENT, self.random.randint(1, 5))
                 await asyncio.sleep(self.seconds(0.1, 2))
@@ -151,7 +151,7 @@ class ExpireLeases(Fault):
         if not is_free(self.site):
             return
         self.note()
-        with suppress(*_LOST):
+        with suppress(*LOST):
             async with self.site.connection() as connection:
                 # Seen by all at once, however slow the disk is.
                 await connection.execute("SET synchronous_commit = off")

@@ -25,13 +25,15 @@ _REPEAT_SECONDS = 0.3
 _RECENT_TASKS = 50
 _BATCH_TASKS_MAX = 40
 _RACE_TASKS_MAX = 6
-_RACE_TASK_MS = 60
+_RACE_TASK_MS = 300
+"""Long enough to be seen running in time on a machine that is slow."""
 _RACE_SECONDS_MAX = 5.0
 """How long to wait for a task of a race to begin; then it is cancelled wherever it is."""
-_RACE_OPEN_MS_MAX = 15.0
+_RACE_OPEN_MS_MAX = 10.0
 """How long after they were created tasks of a race are watched: at about the moment when they are claimed."""
-_RACE_AIM_MS = (-15.0, 25.0)
-"""When the cancel is sent, from the expected end of the handler on. A call takes 5 to 20 ms, as storing an end does."""
+_RACE_JITTER_MS = 10.0
+_RACE_STEP_MS = 5.0
+"""How much sooner the next cancel is sent when one came too late, and later when it came in time."""
 
 
 class Operations:
@@ -43,6 +45,8 @@ class Operations:
         self._foreigner = foreigner
         self._random = random
         self._recent: deque[str] = deque(maxlen=_RECENT_TASKS)
+        self._race_ms = float(_RACE_TASK_MS)
+        """How long after a task was seen running it is cancelled: learnt, so that half of the cancels come too late."""
         self.by_name: dict[str, Callable[[], Awaitable[None]]] = {
             "create": self._create_any,
             "key": self._create_with_key,
@@ -143,9 +147,13 @@ class Operations:
         with suppress(TimeoutError):
             async with asyncio.timeout(_RACE_SECONDS_MAX):
                 await running.wait()
-        aim = self._random.uniform(*_RACE_AIM_MS)
-        await asyncio.sleep(max(0, _RACE_TASK_MS + aim) / 1000)
-        await self._cancel_task(task_id)
+        jitter = self._random.uniform(-_RACE_JITTER_MS, _RACE_JITTER_MS)
+        await asyncio.sleep(max(0, self._race_ms + jitter) / 1000)
+        self._watches.open(task_id)
+        reply = await self._cancel_task(task_id)
+        if reply.verdict != "unknown":
+            step = _RACE_STEP_MS if reply.verdict == "ok" else -_RACE_STEP_MS
+            self._race_ms = min(max(0.0, self._race_ms + step), 2 * _RACE_TASK_MS)
 
     async def _cancel_stubborn(self) -> None:
         """Cancel a running handler that does not care."""
