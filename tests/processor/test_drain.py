@@ -62,6 +62,6 @@ async def test_slow_path_alone_runs_everything(processor, tasks, db, eventually)
     # Nobody listens there.
     async with processor(nats_url="nats://127.0.0.1:9", concurrency=20):
         await tasks.create_many("pid_alone", 10, ring=False)
-        await eventually(lambda: db.fetchval("SELECT count(*) = 0 FROM tasks WHERE state <> 4"), timeout=30)
+        await eventually(lambda: db.fetchval("SELECT count(*) = 0 FROM tasks WHERE state <> 4"), timeout=60)
 
     assert await tasks.count(S.SUCCEEDED) == len(ids) + 10

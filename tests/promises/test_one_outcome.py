@@ -17,10 +17,12 @@ _SLACK_SECONDS = 5.0
 """What P5 allows on top of the lease."""
 
 
-async def _running_on(client: Client, task_id: str) -> None:
+async def _runner_of(client: Client, task_id: str) -> str:
+    """Wait until the task runs and return the id of its processor."""
     async for task in client.watch(task_id):
         if task.state == TaskState.RUNNING:
-            return
+            return task.processor
+    raise AssertionError("the task has ended without a start")
 
 
 async def _back_after_seconds(url: str, task_id: str) -> float:
@@ -53,10 +55,10 @@ async def test_p4_p5_the_task_of_a_lost_processor_runs_again_and_ends_once(
     audit: Callable[[str], Awaitable[None]],
 ) -> None:
     client = connect((await stack.gateway()).ready.grpc)
-    victim = await stack.processor()
+    processors = [await stack.processor() for _ in range(2)]
     created = await client.create("sleep", {"seconds": 4})
-    await asyncio.wait_for(_running_on(client, created.id), timeout=15)
-    other = await stack.processor()
+    holder = await asyncio.wait_for(_runner_of(client, created.id), timeout=15)
+    victim, other = sorted(processors, key=lambda processor: processor.ready.id != holder)
 
     await _lose(victim, how)
     done = await asyncio.wait_for(client.wait(created.id), timeout=30)
