@@ -122,7 +122,7 @@ class Tenure:
             stopper=self._stopper,
             canceller=self._canceller,
         )
-        ear = Ear(house.bus, self._served_queues)
+        ear = Ear(house.bus, self._served_queues, replicas=house.settings.nats_replicas)
         deafness = Deafness(house.bus, ear, house.ringer)
         claimer = self._claimer(ear, deafness)
         listeners = [

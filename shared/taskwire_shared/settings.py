@@ -179,6 +179,10 @@ class Settings(BaseModel):
     )
     """What the subjects and streams on NATS begin with, so that several installations can share a cluster."""
 
+    nats_replicas: Annotated[int, _count(1, 5)] = 1
+    """On how many servers of the NATS cluster rings are kept. With 3, tasks still start at once while one of three
+    servers is away; with 1, they may start some seconds later until it is back. Nothing is lost either way."""
+
     data_dir: Annotated[str, _described("a path", min_length=1)] = ".taskwire"
     """The folder in which `taskwire dev` keeps its Postgres and NATS."""
 

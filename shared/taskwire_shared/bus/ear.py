@@ -76,8 +76,11 @@ class Ring:
 class Ear:
     """Keeps requests for rings with NATS, in proportion to what is wanted, and mends whatever NATS has forgotten."""
 
-    def __init__(self, bus: Bus, queues: Callable[[], Awaitable[Iterable[str]]]) -> None:
-        """Listen on `bus` to the queues that `queues` names; it is asked again and again and may fail."""
+    def __init__(self, bus: Bus, queues: Callable[[], Awaitable[Iterable[str]]], *, replicas: int = 1) -> None:
+        """Listen on `bus` to the queues that `queues` names; it is asked again and again and may fail.
+
+        `replicas` of the rings are kept by as many servers.
+        """
         self.heard = 0
         """Rings delivered."""
         self.refused = 0
@@ -86,7 +89,7 @@ class Ear:
         """Messages that were no rings: acknowledged and forgotten."""
         self._bus = bus
         self._queues = queues
-        self._stream = RingStream(bus)
+        self._stream = RingStream(bus, replicas=replicas)
         self._inbox = f"_INBOX.{uuid4().hex}"
         self._lines: dict[str, RingLine] = {}
         self._by_token: dict[str, RingLine] = {}

@@ -43,8 +43,9 @@ class RefusedError(BusUnavailableError):
 class RingStream:
     """Makes the stream and its consumers. Every call may be repeated, and by many processes at once."""
 
-    def __init__(self, bus: Bus) -> None:
+    def __init__(self, bus: Bus, *, replicas: int = 1) -> None:
         self._bus = bus
+        self._replicas = replicas
         self.name = f"{bus.prefix}_RINGS".upper()
 
     async def ensure(self) -> None:
@@ -95,7 +96,7 @@ class RingStream:
             "max_age": RING_SECONDS_MAX * NANOSECONDS,
             "max_bytes": RINGS_BYTES_MAX,
             "max_consumers": CONSUMERS_MAX,
-            "num_replicas": 1,
+            "num_replicas": self._replicas,
         }
 
     async def _ask(self, what: str, request: dict[str, Any]) -> _Error | None:
