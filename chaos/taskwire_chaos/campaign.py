@@ -13,6 +13,7 @@ from taskwire_chaos.books import keep_books
 from taskwire_chaos.counts import count
 from taskwire_chaos.crowd import Crowd
 from taskwire_chaos.faults.catalogue import FAULTS
+from taskwire_chaos.faults.crowd import Overload
 from taskwire_chaos.faults.fault import Fault
 from taskwire_chaos.history import read_history
 from taskwire_chaos.inspection import (
@@ -25,14 +26,18 @@ from taskwire_chaos.inspection import (
 from taskwire_chaos.journal import Journal, Phase, Record, Remark, Seen, Tail, WatchOpened, read_journal
 from taskwire_chaos.layout import Facts, RunFolder
 from taskwire_chaos.load.plan import LoadPlan, WatchPlan
+from taskwire_chaos.resources import note_resources
 from taskwire_chaos.rings import note_rings
-from taskwire_chaos.site import Shape, Site
+from taskwire_chaos.shape import Shape
+from taskwire_chaos.site import Site
 from taskwire_chaos.storm import Storm, Weather
 from taskwire_chaos.trials import Trials
 from taskwire_chaos.verdict import judge
 
 _OPENING_SECONDS = 30.0
 CATCH_UP_POLL_SECONDS = 1.0
+SETTLE_SECONDS = 30.0
+"""After a flood, and after the faults, until what is left is what stays."""
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -48,6 +53,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     """Fields of the `LoadPlan`."""
     clients: int = 1
     feeds: int = 2
+    measures_resources: bool = False
+    """Whether services must hold no more after the faults than before. No fault may restart one then."""
     tries_everything: bool = True
     """Whether cancels and recovery are timed at rest as well."""
     least_faults: Mapping[str, int] = {}
@@ -168,8 +175,17 @@ class _Campaign:
     async def _storm(self) -> None:
         # What is chosen hangs on the seed alone; when exactly it strikes hangs on the machine.
         storm = Storm(self._site, self._crowd, self._plan.faults, Random(f"{self._seed}/storm"))  # noqa: S311
+        if self._plan.measures_resources:
+            # What grows once, such as pools and caches, grows before it is looked at.
+            await Overload(self._site, self._crowd, Random(self._seed)).strike()  # noqa: S311
+            await asyncio.sleep(SETTLE_SECONDS)
+            await note_resources(self._site, "before")
         await storm.rage(self._plan.weather, self._look)
         await storm.make_up(self._plan.least_faults, self._plan.make_up_seconds)
+        if self._plan.measures_resources:
+            await self._site.heal()
+            await asyncio.sleep(SETTLE_SECONDS)
+            await note_resources(self._site, "after")
 
     async def _look(self, quiet_seconds: float) -> None:
         if quiet_seconds >= self._plan.bound_seconds:

@@ -6,7 +6,11 @@ from taskwire_chaos.journal import Idle, Overdue, ServerSaid
 from taskwire_chaos.site import Site
 
 POLL_SECONDS = 0.25
-_FORBIDDEN = ("deadlock detected", "canceling statement due to user request")
+_FORBIDDEN = (
+    "deadlock detected",
+    "canceling statement due to user request",
+    "canceling wait for synchronous replication due to user request",
+)
 
 _OVERDUE = """
 SELECT id::text, CASE state
@@ -62,7 +66,10 @@ async def look_at_connections(site: Site) -> None:
 
 def read_server_log(site: Site) -> None:
     """Write down what Postgres has logged and should not have."""
-    with site.postgres.log.open(errors="replace") as log:
-        for line in log:
-            if any(words in line for words in _FORBIDDEN):
-                site.journal.write(ServerSaid(what=line.strip()))
+    for server in (site.postgres, site.standby):
+        if server is None:
+            continue
+        with server.log.open(errors="replace") as log:
+            for line in log:
+                if any(words in line for words in _FORBIDDEN):
+                    site.journal.write(ServerSaid(what=line.strip()))

@@ -144,6 +144,23 @@ class Idle(_Record, frozen=True):
     connection: str
 
 
+class Held(_Record, frozen=True):
+    """The least that a service held on to for some seconds, "before" or "after" the faults."""
+
+    service: str
+    when: str
+    pid: int
+    memory: int
+    """Bytes that are resident."""
+    descriptors: int
+    tasks: int
+    postgres: int
+    """Connections."""
+    nats: int
+    consumers: int
+    """Of all services together."""
+
+
 class Remark(_Record, frozen=True):
     """Something about the run that its reader should know: what could not be tried here, and how something was."""
 
@@ -173,6 +190,7 @@ Record = (
     | Recovered
     | ServerSaid
     | Idle
+    | Held
     | Remark
     | Finished
 )

@@ -1,10 +1,21 @@
-"""The three lengths of a campaign."""
+"""The campaigns: three lengths of the same, and some with other servers."""
 
 from collections.abc import Mapping
 
 from taskwire_chaos.campaign import Plan
+from taskwire_chaos.faults.catalogue import FAULTS
+from taskwire_chaos.faults.links import BlackHole, ResetLink
+from taskwire_chaos.faults.processes import KillGateway, KillProcessor
+from taskwire_chaos.faults.replicas import (
+    FreezeLeader,
+    FreezeStandby,
+    KillLeader,
+    LoseBoth,
+    LoseMajority,
+    PromoteStandby,
+)
 from taskwire_chaos.load.plan import EVERYTHING
-from taskwire_chaos.site import Shape
+from taskwire_chaos.shape import Shape
 from taskwire_chaos.storm import Weather
 
 _WATCHES = {"WATCH_AGE_SECONDS": "20", "HEARTBEAT_SECONDS": "3"}
@@ -53,7 +64,12 @@ _LONG = Weather(
     calm_every_seconds=480,
     calm_seconds=65,
 )
-_LONG_LOAD = {"operations": {**EVERYTHING, "race": 40}, "workers": 8, "watches_max": 150}
+_SPARE_SERVICES = ("crowd", "links", "nats", "postgres")
+"""The modules of the faults that restart no service."""
+_MEDIUM = Weather(seconds=240, period=(8, 20), quiet=(3, 8))
+_LONG_LOAD = {"operations": {**EVERYTHING, "race": 70, "poison": 8}, "workers": 10, "watches_max": 200}
+"""On a machine with five times the load that it can bear, a sixth of the cancels of races hit the end of a handler:
+these make enough of them even there."""
 
 LENGTHS: Mapping[str, Plan] = {
     "smoke": Plan(
@@ -72,6 +88,32 @@ LENGTHS: Mapping[str, Plan] = {
         least_faults=_GATE_FAULTS,
         make_up_seconds=420,
         least_counts=_GATE_COUNTS,
+    ),
+    "cluster": Plan(
+        name="cluster",
+        weather=_MEDIUM,
+        bound_seconds=60,
+        shape=Shape(nats_nodes=3, settings={**_WATCHES, "NATS_REPLICAS": "3"}),
+        faults=(KillLeader, FreezeLeader, LoseMajority, KillProcessor, ResetLink, BlackHole),
+        least_faults={"kill leader": 20},
+        make_up_seconds=180,
+    ),
+    "standby": Plan(
+        name="standby",
+        weather=_MEDIUM,
+        bound_seconds=60,
+        shape=Shape(standby=True, settings=_WATCHES),
+        faults=(PromoteStandby, FreezeStandby, LoseBoth, KillGateway, KillProcessor, ResetLink),
+        least_faults={"promote standby": 10, "lose both": 5},
+        make_up_seconds=240,
+    ),
+    "flat": Plan(
+        name="flat",
+        weather=_MEDIUM,
+        bound_seconds=60,
+        shape=Shape(settings=_WATCHES),
+        faults=tuple(kind for kind in FAULTS if kind.__module__.rpartition(".")[2] in _SPARE_SERVICES),
+        measures_resources=True,
     ),
     "soak": Plan(
         name="soak",

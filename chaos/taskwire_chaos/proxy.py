@@ -53,6 +53,11 @@ class Proxy:
             await asyncio.wait(connections)
 
     @property
+    def count(self) -> int:
+        """Return how many connections it passes on."""
+        return len(self._connections)
+
+    @property
     def port(self) -> int:
         """Return where it listens."""
         assert self._server is not None

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shutil
 import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping
@@ -12,28 +11,23 @@ from typing import Self
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
-from msgspec import Struct
 
 from taskwire_chaos.handlers import LEDGER_VARIABLE
 from taskwire_chaos.journal import Journal, Overdue, Remark
 from taskwire_chaos.keeper import Keeper
 from taskwire_chaos.layout import RunFolder
+from taskwire_chaos.planted.census import CENSUS_VARIABLE
 from taskwire_chaos.planted.planting import BUG_VARIABLE
 from taskwire_chaos.process_tree import signal_tree
 from taskwire_chaos.proxy import Proxy
-from taskwire_chaos.small_disks import SmallDisk, mount_small, unmount
+from taskwire_chaos.servers import Servers, start_servers
+from taskwire_chaos.shape import Shape
 from taskwire_dev.nats import EmbeddedNats
 from taskwire_dev.postgres import EmbeddedPostgres
 from taskwire_dev.service import Service
-from taskwire_migrations.migrate import upgrade
 
-NATS_MEBIBYTES = 96
-LOG_MEBIBYTES = 384
-_SMALL_LOG = {"max_wal_size": "192MB", "min_wal_size": "32MB"}
-"""Of the write-ahead log, so that it fits its disk, and few segments are laid out in advance."""
 POOL_SIZE = 6
-"""Connections of each service: 30 of the 60 that Postgres takes."""
-CONNECTIONS_MAX = 60
+"""Connections of each service: 30 of those that Postgres takes."""
 START_SECONDS = 90.0
 STEADY_SECONDS = 60.0
 _GRACE_SECONDS = 3.0
@@ -42,34 +36,20 @@ _PLANTED = Path(__file__).resolve().parent / "planted" / "site"
 PYTHONPATH = f"{_PLANTED}{os.pathsep}{_PACKAGES}"
 
 
-class Shape(Struct, frozen=True, kw_only=True):
-    """How many of what, and with which settings."""
-
-    gateways: int = 2
-    processors: int = 3
-    lease_seconds: float = 4.0
-    cancel_grace_seconds: float = 1.0
-    settings: Mapping[str, str] = {}
-    """More variables of the services, without their prefix."""
-    postgres: Mapping[str, str] = {}
-    bug: str = ""
-    small_disks: bool = False
-    """Whether what the servers write goes to disks that can be filled, where it is allowed to mount any."""
-
-
 class Site:
     """A running Taskwire in pieces."""
 
-    def __init__(
-        self, folder: RunFolder, shape: Shape, postgres: EmbeddedPostgres, nats: EmbeddedNats, journal: Journal
-    ) -> None:
+    def __init__(self, folder: RunFolder, shape: Shape, servers: Servers, journal: Journal) -> None:
         self.folder = folder
         self.shape = shape
-        self.postgres = postgres
-        self.nats = nats
+        self.postgres = servers.postgres
+        self.standby = servers.standby
+        """Changes places with `postgres` when it is promoted."""
+        self.nats_nodes = servers.nats_nodes
+        self.nats = servers.nats_nodes[0]
+        self.nats_disk = servers.nats_disk
+        self.postgres_disk = servers.postgres_disk
         self.journal = journal
-        self.nats_disk: SmallDisk | None = None
-        self.postgres_disk: SmallDisk | None = None
         self.keepers: list[Keeper] = []
         self.fronts: list[Proxy] = []
         """Between clients and gateways."""
@@ -86,25 +66,10 @@ class Site:
     async def open(cls, folder: RunFolder, shape: Shape, journal: Journal) -> AsyncIterator[Self]:
         """Start everything and wait until it serves; stop it at the end."""
         async with AsyncExitStack() as stack:
-            settings = {"max_connections": str(CONNECTIONS_MAX), **shape.postgres}
-            if shape.small_disks:
-                settings |= _SMALL_LOG
-            postgres = EmbeddedPostgres(folder.servers / "postgres", settings=settings)
-            nats = EmbeddedNats(folder.servers / "nats")
-            nats_disk = _mount(stack, nats.home, NATS_MEBIBYTES) if shape.small_disks else None
-            await stack.enter_async_context(postgres)
-            await stack.enter_async_context(nats)
-            postgres_disk = await _move_log(stack, postgres, folder) if shape.small_disks else None
-            await upgrade(postgres.url("postgres"))
-            site = cls(folder, shape, postgres, nats, journal)
-            site.nats_disk, site.postgres_disk = nats_disk, postgres_disk
-            if shape.small_disks:
-                journal.write(
-                    Remark(text=f"store of NATS: {nats_disk or 'where it was, files may not grow when full'}")
-                )
-                journal.write(
-                    Remark(text=f"log of Postgres: {postgres_disk or 'where it was, a full disk is not tried'}")
-                )
+            servers = await start_servers(stack, folder, shape)
+            for remark in servers.remarks:
+                journal.write(Remark(text=remark))
+            site = cls(folder, shape, servers, journal)
             try:
                 await site._build(stack)
                 yield site
@@ -120,6 +85,19 @@ class Site:
     def processors(self) -> list[Keeper]:
         """Return the processors."""
         return [keeper for keeper in self.keepers if not keeper.is_gateway]
+
+    @property
+    def servers(self) -> list[EmbeddedPostgres | EmbeddedNats]:
+        """Return every server."""
+        return [self.postgres, *([self.standby] if self.standby else []), *self.nats_nodes]
+
+    def turn_to(self, postgres: EmbeddedPostgres) -> None:
+        """Lead every link to Postgres to another server, as a name or an address that moves does."""
+        self.postgres = postgres
+        for keeper in self.keepers:
+            proxy = keeper.proxies[postgres.name]
+            proxy.target = (proxy.target[0], postgres.port)
+            proxy.reset()
 
     @property
     def links(self) -> list[Proxy]:
@@ -158,7 +136,7 @@ class Site:
         for link in self.links:
             link.heal()
         self._thaw_all()
-        for server in (self.postgres, self.nats):
+        for server in self.servers:
             if not is_running(server):
                 await server.start()
         for keeper in self.keepers:
@@ -179,7 +157,7 @@ class Site:
         for keeper in self.keepers:
             if keeper.service.is_running:
                 signal_tree(keeper.service.child.pid, signal.SIGCONT)
-        for server in (self.postgres, self.nats):
+        for server in self.servers:
             if is_running(server):
                 signal_tree(server.child.pid, signal.SIGCONT)
         for pid in self.clients.values():
@@ -198,7 +176,7 @@ class Site:
 
     async def _keeper(self, stack: AsyncExitStack, kind: str, name: str) -> Keeper:
         proxies = {}
-        for server in (self.postgres, self.nats):
+        for server in (self.postgres, *self.nats_nodes):
             proxy = Proxy(f"{name} to {server.name}", "127.0.0.1", server.port)
             proxies[server.name] = await stack.enter_async_context(proxy)
         front = None
@@ -219,7 +197,7 @@ class Site:
             "LISTEN": "127.0.0.1:0",
             "DATABASE_URL": _through(self.postgres.url("postgres"), proxies[self.postgres.name]),
             "DATABASE_POOL_SIZE": str(POOL_SIZE),
-            "NATS_URL": _through(self.nats.url, proxies[self.nats.name]),
+            "NATS_URL": ",".join(_through(node.url, proxies[node.name]) for node in self.nats_nodes),
             "HANDLERS": "taskwire_chaos.handlers",
             "CONCURRENCY": "20",
             "LEASE_SECONDS": f"{self.shape.lease_seconds:g}",
@@ -230,6 +208,7 @@ class Site:
         environment = {f"TASKWIRE_{name}": value for name, value in given.items()}
         environment |= {"PATH": os.environ["PATH"], "PYTHONPATH": PYTHONPATH, "TZ": "UTC"}
         environment[LEDGER_VARIABLE] = str(self.folder.journals)
+        environment[CENSUS_VARIABLE] = str(self.folder.logs)
         if self.shape.bug:
             environment[BUG_VARIABLE] = self.shape.bug
         return environment
@@ -253,31 +232,6 @@ def is_running(server: EmbeddedPostgres | EmbeddedNats) -> bool:
         return server.child.exit_code is None
     except RuntimeError:
         return False
-
-
-def _mount(stack: AsyncExitStack, folder: Path, mebibytes: int) -> SmallDisk | None:
-    disk = mount_small(folder, mebibytes)
-    if disk is not None:
-        stack.callback(unmount, disk)
-    return disk
-
-
-async def _move_log(stack: AsyncExitStack, postgres: EmbeddedPostgres, folder: RunFolder) -> SmallDisk | None:
-    """Move the write-ahead log to a disk of its own."""
-    disk = _mount(stack, folder.servers / "log", LOG_MEBIBYTES)
-    if disk is None:
-        return None
-    await postgres.stop()
-    log, moved = postgres.home / "pg_wal", disk.folder / "pg_wal"
-    owner = log.stat()
-    shutil.move(log, moved)
-    for path in (moved, *moved.rglob("*")):
-        os.chown(path, owner.st_uid, owner.st_gid)
-    log.symlink_to(moved)
-    # Stopped before everything on the disk is gone.
-    stack.push_async_callback(postgres.stop)
-    await postgres.start()
-    return disk
 
 
 def _through(url: str, proxy: Proxy) -> str:

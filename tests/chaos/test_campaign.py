@@ -9,7 +9,7 @@ from taskwire_chaos.campaign import judge_folder, run_campaign
 from taskwire_chaos.faults.processes import KillProcessor
 from taskwire_chaos.layout import RunFolder
 from taskwire_chaos.lengths import LENGTHS
-from taskwire_chaos.site import Shape
+from taskwire_chaos.shape import Shape
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ from taskwire_chaos.journal import (
     Call,
     CancelTook,
     Exited,
+    Held,
     Idle,
     Overdue,
     Prompt,
@@ -102,6 +103,10 @@ def _reply(verdict: str, **fields: object) -> Reply:
     return Reply(op="b", verdict=verdict, **fields)  # type: ignore[arg-type]
 
 
+def _held(when: str, memory: int, pid: int = 7) -> Held:
+    return Held(service="g", when=when, pid=pid, memory=memory, descriptors=9, tasks=9, postgres=6, nats=1, consumers=3)
+
+
 def test_a_history_that_keeps_every_promise() -> None:
     assert _broken(history()) == set()
 
@@ -151,6 +156,8 @@ BROKEN = {
     ),
     "tried too often": ("P8", history(attempt=5)),
     "given up too soon": ("P8", history(state=5, failure="ATTEMPTS_EXHAUSTED", output=None)),
+    "memory held": ("P9", history(_held("before", 100), _held("after", 100 + 17 * 1024**2))),
+    "not the same service": ("P9", history(_held("before", 100), _held("after", 100, pid=8))),
     "refused without a time": ("P9", history(Call(op="b", method="create"), _reply("unknown", reason="OVERLOADED"))),
     "internal error": ("P9", history(Call(op="b", method="get"), _reply("unknown", reason="INTERNAL"))),
     "fallen over": ("P9", history(Exited(service="gateway-1", exit_code=1))),

@@ -13,7 +13,7 @@ from taskwire_chaos.faults.nats import WipeNats
 from taskwire_chaos.faults.postgres import CrashPostgres, ExpireLeases, HoldRows, TerminateBackends
 from taskwire_chaos.faults.processes import DieAtFailpoint, FreezeProcessor, KillProcessor
 from taskwire_chaos.faults.sicknesses import DeafenProcessor, StickForGood
-from taskwire_chaos.site import Shape
+from taskwire_chaos.shape import Shape
 from taskwire_chaos.storm import Weather
 
 SECONDS = 15.0

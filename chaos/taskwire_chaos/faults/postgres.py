@@ -9,7 +9,8 @@ import asyncpg
 
 from taskwire_chaos.faults.fault import Fault
 from taskwire_chaos.process_tree import signal_tree
-from taskwire_chaos.site import CONNECTIONS_MAX, Site, is_running
+from taskwire_chaos.servers import CONNECTIONS_MAX
+from taskwire_chaos.site import Site, is_running
 from taskwire_dev.failure import StartFailed
 from taskwire_dev.postgres import EmbeddedPostgres, Stop
 

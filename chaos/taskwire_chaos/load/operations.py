@@ -24,7 +24,7 @@ _REPEATS_MAX = 3
 _REPEAT_SECONDS = 0.3
 _RECENT_TASKS = 50
 _BATCH_TASKS_MAX = 40
-_RACE_TASKS_MAX = 6
+_RACE_TASKS_MAX = 10
 _RACE_TASK_MS = 300
 """Long enough to be seen running in time on a machine that is slow."""
 _RACE_SECONDS_MAX = 5.0

@@ -4,7 +4,7 @@ import os
 import sys
 from importlib import import_module
 
-from taskwire_chaos.planted import failpoints, limits, tenants
+from taskwire_chaos.planted import census, failpoints, limits, tenants
 
 FAILPOINT_VARIABLE = "CHAOS_FAILPOINT"
 """NAME@N: the process dies when it gets to the failpoint NAME for the Nth time."""
@@ -14,6 +14,7 @@ BUG_VARIABLE = "CHAOS_BUG"
 
 def plant_what_is_asked_for() -> None:
     """Read the environment and plant. Called before the service has imported anything of its own."""
+    census.plant()
     if "taskwire_gateway" in sys.orig_argv:
         tenants.plant()
         limits.plant()
