@@ -48,5 +48,6 @@ async def _run(settings: Settings) -> int:
 
 
 def _say_ready(address: str, metrics: str) -> None:
+    lifecycle.spare_the_collector(lifecycle.SERVICE_OBJECTS_MAX)
     print(f"taskwire gateway ready grpc={address} metrics={metrics}", flush=True)
     _log.info(Event.PROCESS_READY, role="gateway", grpc=address, metrics=metrics)

@@ -5,7 +5,6 @@ import sys
 from uuid import UUID
 
 from taskwire_processor.app import Deaf, serve
-from taskwire_processor.garbage import CONTROL_OBJECTS_MAX, spare_the_collector
 from taskwire_processor.runner_process import RunnerFailed
 from taskwire_processor.schema import NotMigrated
 from taskwire_shared import lifecycle
@@ -42,7 +41,7 @@ async def _run(settings: Settings) -> int:
     def say_ready(processor: UUID, metrics: str) -> None:
         nonlocal said_ready
         if not said_ready:
-            spare_the_collector(CONTROL_OBJECTS_MAX)
+            lifecycle.spare_the_collector(lifecycle.SERVICE_OBJECTS_MAX)
             print(f"taskwire processor ready id={processor} metrics={metrics}", flush=True)
             said_ready = True
         log.info(Event.PROCESS_READY, role="processor", processor=str(processor))

@@ -1,6 +1,7 @@
-"""How a process starts its loop and learns that it should stop."""
+"""How a process starts its loop, spares what it is made of, and learns that it should stop."""
 
 import asyncio
+import gc
 import signal
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
@@ -11,11 +12,26 @@ T = TypeVar("T")
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
+SERVICE_OBJECTS_MAX = 20_000
+"""Containers made between two looks for garbage by a gateway or by control, which make few cycles, and many objects
+that live for a batch. With Python's 700 the looks cost control a seventh of its time at full speed, and a gateway 3 of
+16 us for a task that comes in a batch."""
+RUNNER_OBJECTS_MAX = 5_000
+"""The same where handlers may leave cycles with payloads in them. The looks cost a short attempt 2.6 of 9 us before."""
+_YOUNG_LOOKS_MAX = 20
+
 
 def run(main: Coroutine[Any, Any, T]) -> T:
     """Run `main` to its end on a loop of uvloop where that is installed, else on one of asyncio."""
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(main)
+
+
+def spare_the_collector(new_objects_max: int) -> None:
+    """Leave what a started process is made of out of every later look, and look more seldom. For whole processes."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(new_objects_max, _YOUNG_LOOKS_MAX, _YOUNG_LOOKS_MAX)
 
 
 @contextmanager

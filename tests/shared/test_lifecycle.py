@@ -1,12 +1,26 @@
-"""A process stops when it is told to, and gives the signals back."""
+"""A process stops when it is told to, gives the signals back, and looks for garbage seldom."""
 
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
 from taskwire_shared.lifecycle import run, stop_event_on_signals
+
+PROGRAM = """
+import gc
+from taskwire_shared.lifecycle import spare_the_collector
+spare_the_collector(20_000)
+looks = []
+gc.callbacks.append(lambda phase, info: looks.append(info["generation"]))
+kept = [[] for _ in range(19_000)]
+few = list(looks)
+more = [[] for _ in range(19_000)]
+print(gc.get_freeze_count() > 1000, few, len(looks) > 0)
+"""
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -42,3 +56,9 @@ def test_run_uses_uvloop_where_it_is() -> None:
         return asyncio.get_running_loop()
 
     assert isinstance(run(loop()), uvloop.Loop)
+
+
+def test_collector_looks_seldom_but_looks():
+    said = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=50, check=True)
+
+    assert said.stdout == "True [] True\n"

@@ -3,7 +3,6 @@
 import socket
 import sys
 
-from taskwire_processor.garbage import RUNNER_OBJECTS_MAX, spare_the_collector
 from taskwire_processor.runner.lifeline import die_with, leave_signals_to_control
 from taskwire_processor.runner.session import Session
 from taskwire_shared import lifecycle
@@ -21,7 +20,7 @@ def main() -> None:
 
 
 async def _serve(connection: socket.socket) -> None:
-    await Session(loaded=lambda: spare_the_collector(RUNNER_OBJECTS_MAX)).run(connection)
+    await Session(loaded=lambda: lifecycle.spare_the_collector(lifecycle.RUNNER_OBJECTS_MAX)).run(connection)
 
 
 if __name__ == "__main__":
