@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterable
 
 import grpc
+from google.protobuf.message import DecodeError
 from grpc_health.v1 import health_pb2
 
 from taskwire_gateway.server import Handler
@@ -50,13 +51,12 @@ class Health:
 
     def handlers(self) -> Handler:
         """Return what a gRPC server needs to serve this."""
-        decode = health_pb2.HealthCheckRequest.FromString
         encode = health_pb2.HealthCheckResponse.SerializeToString
         return grpc.method_handlers_generic_handler(
             HEALTH_SERVICE,
             {
-                "Check": grpc.unary_unary_rpc_method_handler(self._check, decode, encode),
-                "Watch": grpc.unary_stream_rpc_method_handler(self._watch, decode, encode),
+                "Check": grpc.unary_unary_rpc_method_handler(self._check, _decoded, encode),
+                "Watch": grpc.unary_stream_rpc_method_handler(self._watch, _decoded, encode),
             },
         )
 
@@ -76,19 +76,20 @@ class Health:
         return health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
 
     async def _check(
-        self, request: health_pb2.HealthCheckRequest, context: CallContext
+        self, request: health_pb2.HealthCheckRequest | None, context: CallContext
     ) -> health_pb2.HealthCheckResponse:
-        status = self._status(request.service)
+        status = self._status((await _demand(request, context)).service)
         if status == _UNKNOWN:
             await context.abort(grpc.StatusCode.NOT_FOUND, "There is no such service.")
         return health_pb2.HealthCheckResponse(status=status)
 
-    async def _watch(self, request: health_pb2.HealthCheckRequest, context: CallContext) -> None:
+    async def _watch(self, request: health_pb2.HealthCheckRequest | None, context: CallContext) -> None:
+        service = (await _demand(request, context)).service
         if self._watches >= HEALTH_WATCHES_MAX:
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "There are too many health watches.")
         self._watches += 1
         try:
-            await self._follow(request.service, context)
+            await self._follow(service, context)
         finally:
             self._watches -= 1
         await context.abort(grpc.StatusCode.UNAVAILABLE, "The gateway stops.")
@@ -103,3 +104,17 @@ class Health:
             if self._closed:
                 return
             await asyncio.shield(changed)
+
+
+def _decoded(data: bytes) -> health_pb2.HealthCheckRequest | None:
+    # Where this raises, the library answers UNKNOWN, with the text of the error, and logs a traceback.
+    try:
+        return health_pb2.HealthCheckRequest.FromString(data)
+    except DecodeError:
+        return None
+
+
+async def _demand(request: health_pb2.HealthCheckRequest | None, context: CallContext) -> health_pb2.HealthCheckRequest:
+    if request is None:
+        await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "The request is no valid message of its type.")
+    return request

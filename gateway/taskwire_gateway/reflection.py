@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import grpc
+from google.protobuf.message import DecodeError
 
 # Imported for its descriptors: with them, tools can show the details of errors.
 from google.rpc import error_details_pb2  # noqa: F401
@@ -23,7 +24,16 @@ def reflection_handlers(services: Sequence[str]) -> list[Handler]:
     servicer = ReflectionServicer((*services, _V1, _V1ALPHA))
     handler = grpc.stream_stream_rpc_method_handler(
         servicer.ServerReflectionInfo,
-        request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
+        request_deserializer=_decoded,
         response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
     )
     return [grpc.method_handlers_generic_handler(name, {"ServerReflectionInfo": handler}) for name in (_V1, _V1ALPHA)]
+
+
+def _decoded(data: bytes) -> reflection_pb2.ServerReflectionRequest:
+    # Where this raises, the library answers UNKNOWN, with the text of the error, and logs a traceback. A request for
+    # nothing gets a proper error.
+    try:
+        return reflection_pb2.ServerReflectionRequest.FromString(data)
+    except DecodeError:
+        return reflection_pb2.ServerReflectionRequest()

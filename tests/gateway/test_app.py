@@ -37,6 +37,15 @@ async def test_an_unknown_service_has_no_health(api):
     call.cancel()
 
 
+async def test_a_question_for_health_that_cannot_be_read_is_refused(api):
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await api.channel.unary_unary("/grpc.health.v1.Health/Check")(b"\xff")
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await api.channel.unary_stream("/grpc.health.v1.Health/Watch")(b"\xff").read()
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
 async def test_the_end_lets_calls_finish_and_moves_watches(gateway, monkeypatch):
     gate, entered = asyncio.Event(), asyncio.Event()
     plain = Creations.create_tasks

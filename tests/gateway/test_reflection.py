@@ -27,6 +27,12 @@ async def test_the_api_describes_itself(api, version):
     assert all(file.file_descriptor_response.file_descriptor_proto for file in files)
 
 
+async def test_a_request_that_cannot_be_read_is_refused(api):
+    ask = api.channel.stream_stream("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo")
+    (answer,) = [reflection_pb2.ServerReflectionResponse.FromString(data) async for data in ask(iter([b"\xff"]))]
+    assert answer.error_response.error_code == grpc.StatusCode.INVALID_ARGUMENT.value[0]
+
+
 async def test_reflection_can_be_off(gateway):
     async with gateway(reflection=False) as api:
         stub = api.channel.stream_stream("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo")
