@@ -16,7 +16,7 @@ from taskwire_bench.load.reports import Looped
 from taskwire_shared.domain.ids import new_id
 from taskwire_shared.store.claims import CLAIM_RUNG
 from taskwire_shared.store.completions import SUCCEED
-from taskwire_shared.store.creations import CREATE_PLAIN
+from taskwire_shared.store.creations import CREATE_ALIKE
 from taskwire_shared.store.database import Database
 from taskwire_shared.store.processors import Processor, deregister, register
 
@@ -27,7 +27,7 @@ _TYPE = "limit"
 _LEASE_SECONDS = 3600.0
 _REHEARSALS = 6
 """Batches before the clock starts: Postgres plans a statement anew five times before it may keep a plan."""
-_STATEMENTS = {"create": CREATE_PLAIN, "claim": CLAIM_RUNG, "succeed": SUCCEED}
+_STATEMENTS = {"create": CREATE_ALIKE, "claim": CLAIM_RUNG, "succeed": SUCCEED}
 
 
 class Batch:
@@ -39,15 +39,8 @@ class Batch:
         self.size = size
         self.arguments: dict[str, tuple[Any, ...]] = {
             "create": (
-                ids,
-                [_TENANT] * size,
-                [_QUEUE] * size,
-                [_TYPE] * size,
-                [2] * size,
-                [identifier.bytes for identifier in ids],
-                [payload] * size,
-                [False] * size,
-                [None] * size,
+                *(ids, [identifier.bytes for identifier in ids], [payload] * size),
+                *(_TENANT, _QUEUE, _TYPE, 2, False, None),
             ),
             "claim": (processor, ids, [_TYPE], size),
             "succeed": (processor, ids, [1] * size, [result] * size, [True] * size, [None] * size),

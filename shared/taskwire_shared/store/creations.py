@@ -19,6 +19,8 @@ KNOWN_QUEUES_MAX = 100_000
 """Names remembered per process, about 10 MB. Past it the set is forgotten and learned anew."""
 
 _NO_POLICY = RetryPolicy()
+_Kind = tuple[str, str, str, int, bool | None, str | None]
+"""What many tasks have in common: tenant, queue, type, priority, and of the input whether it is text and its type."""
 
 _PLAIN_TYPES = ("uuid", "text", "text", "text", "smallint", "bytea", "bytea", "boolean", "text")
 _PLAIN_NAMES = "id, tenant, queue, type, priority, request_hash, input, input_is_text, input_content_type"
@@ -63,6 +65,15 @@ SELECT id, statement_timestamp(), tenant, {_STATE}, 1, 0, 0, schedule_at FROM ne
 CREATE_PLAIN = f"WITH {_NEW_PLAIN}, noted AS ({_EVENT_PLAIN}), stored AS ({_TASK_PLAIN}) SELECT statement_timestamp()"
 """For fresh tasks of known queues that carry none of the rarer fields: half the parameters. An id that exists is an
 error: looking for it beforehand (ON CONFLICT) cost 2 of 13 us a task."""
+CREATE_ALIKE = f"""
+WITH new AS MATERIALIZED (
+    SELECT given.id, $4::text AS tenant, $5::text AS queue, $6::text AS type, $7::smallint AS priority,
+        given.request_hash, given.input, $8::boolean AS input_is_text, $9::text AS input_content_type
+    FROM unnest($1::uuid[], $2::bytea[], $3::bytea[]) AS given(id, request_hash, input)
+), noted AS ({_EVENT_PLAIN}), stored AS ({_TASK_PLAIN}) SELECT statement_timestamp()
+"""
+"""For those of one kind (see `_Kind`), as the items of a batch mostly are: a third of the arrays, and 9.2 us of the
+server's time a task became 8.1."""
 CREATE_FULL = f"WITH {_NEW_FULL}, noted AS ({_EVENT_FULL}), stored AS ({_TASK_FULL}) SELECT statement_timestamp()"
 """The same with every field."""
 
@@ -156,9 +167,10 @@ class Creations:
             BackendUnavailable: Whether they were stored is unknown; the same call can be repeated.
         """
         tasks = sorted(tasks, key=_order)
-        if self._are_probably_new(tasks):
+        kinds = frozenset(map(_kind, tasks))
+        if self._are_probably_new(tasks, kinds):
             with contextlib.suppress(asyncpg.UniqueViolationError):
-                return await self._create_new(tasks)
+                return await self._create_new(tasks, kinds)
         return await self._create_once(tasks)
 
     async def existing(self, tasks: Sequence[NewTask]) -> list[Existing]:
@@ -180,15 +192,19 @@ class Creations:
             for row in rows
         ]
 
-    def _are_probably_new(self, tasks: Sequence[NewTask]) -> bool:
+    def _are_probably_new(self, tasks: Sequence[NewTask], kinds: frozenset[_Kind]) -> bool:
         known = self._known_queues
-        return all(task.idempotency_key is None and (task.tenant, task.queue) in known for task in tasks)
+        return all((tenant, queue) in known for tenant, queue, *_ in kinds) and all(
+            task.idempotency_key is None for task in tasks
+        )
 
-    async def _create_new(self, tasks: Sequence[NewTask]) -> Creation:
-        if all(is_plain(task) for task in tasks):
+    async def _create_new(self, tasks: Sequence[NewTask], kinds: frozenset[_Kind]) -> Creation:
+        if not all(map(is_plain, tasks)):
+            created_at = await self._db.fetchval(CREATE_FULL, *_plain_arguments(tasks), *_rare_arguments(tasks))
+        elif len(kinds) > 1:
             created_at = await self._db.fetchval(CREATE_PLAIN, *_plain_arguments(tasks))
         else:
-            created_at = await self._db.fetchval(CREATE_FULL, *_plain_arguments(tasks), *_rare_arguments(tasks))
+            created_at = await self._db.fetchval(CREATE_ALIKE, *_own_arguments(tasks), *next(iter(kinds)))
         return Creation(created_at=created_at, created=frozenset([task.id for task in tasks]), new_queues=frozenset())
 
     async def _create_once(self, tasks: Sequence[NewTask]) -> Creation:
@@ -237,6 +253,13 @@ def as_created(task: NewTask, created_at: datetime) -> Task:
     )
 
 
+def _kind(task: NewTask) -> _Kind:
+    payload = task.input
+    if payload is None:
+        return task.tenant, task.queue, task.type, task.priority, None, None
+    return task.tenant, task.queue, task.type, task.priority, payload.is_text, payload.content_type or None
+
+
 def _order(task: NewTask) -> int:
     # As UUIDs are ordered, but at an eighth of the price of comparing them as objects (1.1 us a task).
     return task.id.int
@@ -251,6 +274,14 @@ def is_plain(task: NewTask) -> bool:
         and not task.labels
         and task.retry_policy == _NO_POLICY
     )
+
+
+def _own_arguments(tasks: Sequence[NewTask]) -> list[list[object]]:
+    return [
+        [task.id for task in tasks],
+        [task.request_hash for task in tasks],
+        [None if task.input is None else task.input.data for task in tasks],
+    ]
 
 
 def _plain_arguments(tasks: Sequence[NewTask]) -> list[list[object]]:

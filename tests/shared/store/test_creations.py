@@ -3,6 +3,7 @@ from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import pytest
+from msgspec import structs
 
 from taskwire_shared.domain.ids import new_id
 from taskwire_shared.domain.task import Payload, RetryPolicy, TaskPriority, TaskState
@@ -46,6 +47,16 @@ async def test_each_statement_stores_the_same(creations, new_task, read, history
         creation = await creations.create_tasks([task])
         assert await read(task.id) == as_created(task, creation.created_at)
         assert await history(task.id) == [PENDING]
+
+
+async def test_tasks_of_several_kinds_are_stored_as_they_are(creations, new_task, read):
+    text, binary = Payload(data=b"1", is_text=True, content_type="text/csv"), Payload(data=b"2")
+    alike = [new_task(input=text), new_task(input=Payload(data=b"3", is_text=True, content_type="text/csv"))]
+    for tasks in ([new_task()], alike, [*alike, new_task(input=binary), new_task(type="other"), new_task(input=None)]):
+        fresh = [structs.replace(task, id=new_id()) for task in tasks]
+        creation = await creations.create_tasks(fresh)
+        for task in fresh:
+            assert await read(task.id) == as_created(task, creation.created_at)
 
 
 async def test_a_schedule_in_the_past_is_pending(creations, new_task, history):
@@ -158,6 +169,6 @@ async def test_every_statement_stores_tasks_before_their_events(creations, new_t
     await creations.create_tasks([task])
 
     with pytest.raises(asyncpg.UniqueViolationError) as refused:
-        await creations._create_new([task])
+        await creations._create_new([task], frozenset([module._kind(task)]))
 
     assert refused.value.table_name.startswith("tasks_")

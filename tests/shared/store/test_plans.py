@@ -230,7 +230,12 @@ async def test_new_tasks_are_stored_without_a_look_at_the_old(filled):
     db, _ = filled
     plain = ([new_id()], ["default"], ["q1"], ["send"], [2], [b"h"], [b""], [True], [None])
     rare = ([None], [None], [None], [None], [None], [None], [None], [None])
-    for statement, arguments in ((creations.CREATE_PLAIN, plain), (creations.CREATE_FULL, plain + rare)):
+    alike = ([new_id()], [b"h"], [b""], "default", "q1", "send", 2, True, None)
+    for statement, arguments in (
+        (creations.CREATE_ALIKE, alike),
+        (creations.CREATE_PLAIN, plain),
+        (creations.CREATE_FULL, plain + rare),
+    ):
         for plan in await plans(db, statement, *arguments):
             assert_frugal(plan, set(), most=1)
     for plan in await plans(db, creations.CREATE_ONCE, *plain, *rare, ["key"]):
