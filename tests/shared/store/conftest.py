@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from taskwire_shared.domain.ids import new_id
 from taskwire_shared.domain.outcome import Fence
@@ -15,6 +16,11 @@ from taskwire_shared.store import claims, processors
 from taskwire_shared.store.creations import Creations
 from taskwire_shared.store.database import Database
 from taskwire_shared.store.rows import FULL_COLUMNS, columns, to_task
+
+# See test_store_machine.py.
+settings.register_profile(
+    "hunt", max_examples=5_000, stateful_step_count=60, deadline=None, suppress_health_check=[*HealthCheck]
+)
 
 
 @pytest.fixture

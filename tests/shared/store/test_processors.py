@@ -29,6 +29,13 @@ async def test_holdings_are_what_runs_here(db, claimed, processor, new_processor
     assert (await processors.holdings(db, await new_processor())).held == []
 
 
+async def test_a_registration_whose_answer_was_lost_is_repeated(db):
+    some = processors.Processor(id=new_id(), queues=None, types=["x"], concurrency=7, host="h")
+    await processors.register(db, some, 0.001)
+    await processors.register(db, some, 30)
+    assert await processors.renew(db, some.id, 30)
+
+
 async def test_what_a_processor_serves_is_kept(db):
     some = processors.Processor(id=new_id(), queues=["a"], types=["x", "y"], concurrency=7, host="h")
     await processors.register(db, some, 30)
