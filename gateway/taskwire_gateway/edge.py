@@ -162,6 +162,9 @@ async def _write(context: CallContext, data: bytes) -> None:
             await context.write(data)
     except TimeoutError:
         raise WatchTooSlow from None
+    except grpc.aio.InternalError as error:
+        # The caller left while we wrote. The library is about to cancel the handler, and to it this is the same.
+        raise asyncio.CancelledError from error
 
 
 def _explain(method: str, error: Exception) -> RpcError:

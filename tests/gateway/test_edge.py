@@ -105,6 +105,20 @@ async def test_a_deadline_is_kept_and_leaks_nothing(api, refused, monkeypatch):
     await asyncio.gather(*(api.get(task.id) for _ in range(30)))
 
 
+async def test_a_reader_that_leaves_while_we_write_is_no_fault(capsys):
+    class Left:
+        async def write(self, _data):
+            raise grpc.aio.InternalError
+
+    async def say_hello(_tenant, _request, send):
+        await send(pb.WatchTaskResponse())
+
+    serve = edge.Edge(lambda _: "default", None)._stream("WatchTask", edge.Stream(pb.WatchTaskRequest, say_hello))
+    with pytest.raises(asyncio.CancelledError):
+        await serve(b"", Left())
+    assert capsys.readouterr().err == ""
+
+
 async def test_metrics_count_tasks_and_calls(gateway, refused, nats):
     from taskwire_dev.ports import LOOPBACK
 
