@@ -3,6 +3,10 @@
 What is new since a snapshot is exactly what was written by the transactions that this snapshot did not see: those from
 its `xmax` on, and those that were open. The statement that reads it runs in a snapshot of its own, which is the next
 position. Nothing is missed and nothing comes twice, whatever order transactions commit in.
+
+A position ends behind the newest event, though, and not where its snapshot does: numbers of transactions that have
+written nothing are given once more after a crash, and after the promotion of a standby. An event that can be seen is on
+disk (and on a synchronous standby), so that numbers up to its own are never given again.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -84,7 +88,7 @@ ORDER BY e.task_id, e.version LIMIT $3
 VERSIONS = _VERSIONS % _NO_INPUT
 VERSIONS_FULL = _VERSIONS % _INPUT
 
-NOW = f"SELECT {_HERE}"
+NOW = f"SELECT {_HERE}, (SELECT xid FROM task_events ORDER BY xid DESC LIMIT 1)::text AS newest"
 
 
 class Move(Struct, frozen=True, gc=False):
@@ -108,7 +112,8 @@ async def current_position(db: Database) -> Position:
     """Return the position from which only later changes follow."""
     row = await db.fetchrow(NOW)
     assert row is not None
-    return Position.of_snapshot(row["here"])
+    xmax = int(row["floor"]) if row["newest"] is None else int(row["newest"]) + 1
+    return Position.of_snapshot(row["here"]).ending_at(xmax)
 
 
 async def feed_since(db: Database, position: Position, limit: int = EVENTS_MAX) -> FeedPage[Task]:
@@ -156,7 +161,9 @@ async def _read(
         raise ResumeTokenExpired
     fresh = [row["xid"] for row in rows if row["xid"] >= position.xmax]
     is_complete = len(fresh) <= limit
-    if not is_complete:
+    if is_complete:
+        here = here.ending_at(max((xid + 1 for xid in fresh), default=position.xmax))
+    else:
         rows, here = await _cut(db, statement, rows, here, min(fresh), max(fresh))
     rows.sort(key=_seq)
     return FeedPage([convert(row) for row in rows], here, is_complete)

@@ -28,6 +28,10 @@ class Position(Struct, frozen=True):
         _, xmax, xip = snapshot.split(":")
         return cls(int(xmax), tuple(map(int, xip.split(","))) if xip else ())
 
+    def ending_at(self, xmax: int) -> "Position":
+        """Return the part of it below transaction `xmax`."""
+        return Position(xmax, tuple(xid for xid in self.open if xid < xmax))
+
     def to_bytes(self) -> bytes:
         """Return a compact form: about 6 bytes, and 1 to 3 for each open transaction."""
         encoded = bytearray()

@@ -11,6 +11,7 @@ from taskwire_shared.store.database import Database
 REGISTER = """
 INSERT INTO processors (id, started_at, lease_until, concurrency, queues, types, host)
 VALUES ($1, clock_timestamp(), clock_timestamp() + $2 * interval '1 second', $3, $4, $5, $6)
+ON CONFLICT (id) DO UPDATE SET lease_until = EXCLUDED.lease_until
 """
 RENEW = """
 UPDATE processors SET lease_until = clock_timestamp() + $2 * interval '1 second'
@@ -53,7 +54,7 @@ class Holdings(Struct, frozen=True):
 
 
 async def register(db: Database, processor: Processor, lease_seconds: float) -> None:
-    """Begin a lease under a fresh id."""
+    """Begin a lease under a fresh id. May be repeated where it is not known whether it has begun."""
     await db.execute(
         REGISTER,
         processor.id,

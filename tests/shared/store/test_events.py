@@ -8,6 +8,8 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
+from taskwire_dev.postgres import EmbeddedPostgres, Stop
+from taskwire_migrations.migrate import upgrade
 from taskwire_shared.domain.errors import ResumeTokenExpired
 from taskwire_shared.domain.ids import new_id
 from taskwire_shared.domain.outcome import Failed, Fence, Succeeded
@@ -17,6 +19,7 @@ from taskwire_shared.store.cancels import cancel
 from taskwire_shared.store.claims import claim_rung
 from taskwire_shared.store.completions import ProgressReport, report_progress, settle, succeed
 from taskwire_shared.store.creations import Creations
+from taskwire_shared.store.database import Database
 from taskwire_shared.store.events import current_position, feed_since, moves_since, versions_after
 from taskwire_shared.store.history import CHANGED_COLUMNS, NOTE_CHANGES
 from taskwire_shared.store.positions import Position
@@ -320,7 +323,34 @@ async def test_a_position_below_the_floor_has_expired(db):
 async def test_a_position_of_the_future_has_expired(db):
     position = await current_position(db)
     with pytest.raises(ResumeTokenExpired):
-        await feed_since(db, Position(position.xmax + 1000))
+        await feed_since(db, Position(position.xmax + 1_000_000_000))
+
+
+async def _burn(db, count):
+    for _ in range(count):
+        await db.fetchval("SELECT pg_current_xact_id()::text")
+
+
+async def test_p6_numbers_of_transactions_that_a_crash_gives_again_are_still_to_come(tmp_path):
+    async with EmbeddedPostgres(tmp_path / "postgres") as postgres:
+        await upgrade(postgres.url("postgres"))
+        async with Database.open(postgres.url("postgres"), name="tests") as db:
+            [first] = await create(db)
+            start = Position(1)
+            await _burn(db, 100)
+            here = await current_position(db)
+            read = await feed_since(db, start)
+            again = await feed_since(db, read.position)
+            assert ([task.id for task in read.items], again.items) == ([first], [])
+            before = await db.fetchval("SELECT pg_current_xact_id()::text::bigint")
+        await postgres.stop(Stop.IMMEDIATE)
+        await postgres.start()
+        async with Database.open(postgres.url("postgres"), name="tests") as db:
+            assert await db.fetchval("SELECT pg_current_xact_id()::text::bigint") < before
+            [second] = await create(db)
+            await _burn(db, 200)
+            for position in (here, read.position, again.position):
+                assert [task.id for task in (await feed_since(db, position)).items] == [second]
 
 
 async def test_a_version_is_dated_by_the_clock_of_the_database(db):
