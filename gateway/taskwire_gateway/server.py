@@ -1,5 +1,6 @@
 """The gRPC server: its options, its port, its end."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -53,6 +54,7 @@ def make_server(handlers: Sequence[Handler]) -> grpc.aio.Server:
     if api_implementation.Type() != "upb":
         # The pure Python implementation is some fifty times slower and would look like an overload.
         raise RuntimeError("protobuf must be installed with its C implementation (upb)")
+    logging.getLogger("grpc._cython.cygrpc").addFilter(_is_ours)
     server = grpc.aio.server(options=_OPTIONS)
     server.add_generic_rpc_handlers(tuple(handlers))
     return server
@@ -75,3 +77,9 @@ def _credentials(settings: Settings) -> grpc.ServerCredentials:
     key = Path(settings.tls_key_file).read_bytes()
     chain = Path(settings.tls_cert_file).read_bytes()
     return grpc.ssl_server_credentials([(key, chain)])
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    # The library says this with a traceback of every call whose metadata is no UTF-8, and reads it as Latin-1: nothing
+    # has failed, and a caller could fill the disk with it.
+    return not record.getMessage().startswith("Invalid encoding on")
