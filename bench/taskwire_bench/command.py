@@ -39,8 +39,9 @@ SCENARIOS: Mapping[str, Size] = {
     "growth": Size(10_000_000, 3, 20_000, together=False),
     "steady": Size(600, 1, 20, together=False),
     "processes": Size(100_000, 3, 5_000, together=False),
+    "verify": Size(10_000_000, 1, 20_000, together=False),
 }
-"""The count is of tasks per run; of watchers, of finished tasks in place for growth, of seconds for steady."""
+"""The count is of tasks: per run, or in place for growth and verify; of watchers; of seconds for steady."""
 _SHORT_RUNS = 1
 
 

@@ -72,6 +72,8 @@ TARGETS: Sequence[Target] = (
     _most("watchers", "watchers.10000.stream_kib", "10,000 WatchTask streams: memory of the gateway per stream", 32),
     _most("watchers", "feed.catch_up_seconds", "WatchTasks over everything: complete after the last task", 30),
     _least("growth", "growth.10000000.ratio", "throughput with 10 million finished tasks / with none", 0.9),
+    _most("verify", "verify.10000000.seconds", "taskwire verify with 10 million finished tasks", 180),
+    _most("verify", "verify.10000000.memory", "taskwire verify with 10 million finished tasks: its memory", 256),
     _most("steady", "steady.memory_ratio", "10 minutes at half load: greatest growth of memory", 1.05),
     _most("steady", "steady.p99_ratio", "10 minutes at half load: p99 / that of the first minute", 2.0),
 )
