@@ -179,13 +179,22 @@ class _Campaign:
             # What grows once, such as pools and caches, grows before it is looked at.
             await Overload(self._site, self._crowd, Random(self._seed)).strike()  # noqa: S311
             await asyncio.sleep(SETTLE_SECONDS)
-            await note_resources(self._site, "before")
+            await self._note_resources("before")
         await storm.rage(self._plan.weather, self._look)
         await storm.make_up(self._plan.least_faults, self._plan.make_up_seconds)
         if self._plan.measures_resources:
             await self._site.heal()
             await asyncio.sleep(SETTLE_SECONDS)
-            await note_resources(self._site, "after")
+            await self._note_resources("after")
+
+    async def _note_resources(self, when: str) -> None:
+        """Look while no calls are made: what is at work holds something, too."""
+        self._crowd.pause(paused=True)
+        try:
+            await asyncio.sleep(SETTLE_SECONDS / 2)
+            await note_resources(self._site, when)
+        finally:
+            self._crowd.pause(paused=False)
 
     async def _look(self, quiet_seconds: float) -> None:
         if quiet_seconds >= self._plan.bound_seconds:

@@ -53,6 +53,12 @@ class Crowd:
         """Stop a process from running, or let it go on."""
         self._children[who][0].send(signal.SIGSTOP if frozen else signal.SIGCONT)
 
+    def pause(self, *, paused: bool) -> None:
+        """Stop those that make calls from running, or let them go on."""
+        for who, (_, plan) in self._children.items():
+            if isinstance(plan, LoadPlan):
+                self.freeze(who, frozen=paused)
+
     def hurry(self) -> None:
         """Have those that watch everything read as fast as they can."""
         for who in self.watchers:

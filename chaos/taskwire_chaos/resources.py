@@ -22,10 +22,7 @@ _LOST = (OSError, TimeoutError, nats.errors.Error)
 
 
 async def note_resources(site: Site, when: str) -> None:
-    """Write down the least that each service held within some seconds: what goes up and down with the load is its own.
-
-    To be called while nothing is broken, and under the same load each time.
-    """
+    """Write down the least that each service held within some seconds. To be called while nothing is broken."""
     least: dict[str, Held] = {}
     for _ in range(SAMPLES):
         consumers = await _consumers(site)

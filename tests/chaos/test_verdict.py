@@ -21,6 +21,7 @@ from taskwire_chaos.journal import (
     Rung,
     Seen,
     ServerSaid,
+    Struck,
     WatchEnded,
     WatchOpened,
 )
@@ -148,6 +149,7 @@ BROKEN = {
             WatchEnded(watch="x", how="final"),
         ),
     ),
+    "a token that expired": ("P6", history(WatchEnded(at=50, watch="feed", how="RESUME_TOKEN_EXPIRED"))),
     "not seen to the end": ("P6", history(WatchOpened(watch="x", task=TASK), WatchEnded(watch="x", how="unfinished"))),
     "begun after its cancel": ("P7", history(events=CANCELLED_EVENTS, cancel_requested_at=NOON)),
     "cancelled in a reply only": (
@@ -189,4 +191,18 @@ def test_p4_a_claim_after_the_lease_had_passed() -> None:
 
 
 def test_p6_a_feed_that_misses_a_task() -> None:
-    assert "P6" in _broken(history(WatchOpened(watch="other feed")))
+    assert "P6" in _broken(history(WatchOpened(at=1, watch="other feed")))
+
+
+def test_p6_a_token_may_expire_when_a_standby_was_promoted() -> None:
+    expired = WatchEnded(at=50, watch="feed", how="RESUME_TOKEN_EXPIRED")
+
+    assert _broken(history(Struck(at=40, fault="promote standby"), expired)) == set()
+
+
+def test_p6_a_watch_that_was_opened_later_need_not_have_seen_what_was_before() -> None:
+    opened = NOON.timestamp() + 2.5
+    late = Seen(watch="late", changes=((TASK, 3, 4, 1),))
+
+    assert _broken(history(WatchOpened(at=opened, watch="late"), late)) == set()
+    assert _broken(history(WatchOpened(at=opened, watch="late"))) == {"P6"}
