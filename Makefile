@@ -132,6 +132,10 @@ chaos-gate: .venv/.dev ## Find every planted bug, then break everything for more
 chaos-soak: .venv/.dev ## Break everything for eight hours
 	@$(CHAOS) run soak $(if $(SEED),--seed $(SEED))
 
+.PHONY: abuse
+abuse: .venv/.dev ## Send a gateway 200,000 bad inputs; COUNT=2000 sends fewer, SEED=7 chooses the same ones again
+	@PYTHONPATH=chaos $(BIN)/python -m taskwire_chaos.abuse $(if $(COUNT),--count $(COUNT)) $(if $(SEED),--seed $(SEED))
+
 .PHONY: build
 build: .venv/.dev ## Build the wheel and the source archive into dist/
 	@$(BIN)/python -m hatchling build

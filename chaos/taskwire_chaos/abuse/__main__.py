@@ -1,0 +1,7 @@
+"""`python -m taskwire_chaos.abuse`."""
+
+import sys
+
+from taskwire_chaos.abuse.command import main
+
+sys.exit(main())

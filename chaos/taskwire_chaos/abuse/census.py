@@ -1,0 +1,64 @@
+"""What a service has in its hands: memory, descriptors, threads, tasks of asyncio, connections to Postgres."""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import asyncpg
+import psutil
+from msgspec import Struct
+
+FOLDER_VARIABLE = "ABUSE_CENSUS"
+ANSWER_SECONDS = 30.0
+POLL_SECONDS = 0.05
+_CONNECTIONS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1"
+
+
+class Census(Struct, frozen=True, kw_only=True):
+    """One look at one service."""
+
+    service: str
+    pid: int
+    rss_mib: float
+    descriptors: int
+    threads: int
+    tasks: int
+    connections: int
+
+
+def answer_to_signals() -> None:
+    """Write the number of asyncio tasks into a file whenever SIGUSR1 comes. Called in the service."""
+    file = Path(os.environ[FOLDER_VARIABLE]) / str(os.getpid())
+
+    def answer(_: int, __: object) -> None:
+        fresh = file.with_suffix(".new")
+        fresh.write_text(str(len(asyncio.all_tasks())))
+        fresh.rename(file)
+
+    signal.signal(signal.SIGUSR1, answer)
+
+
+async def take_census(service: str, pid: int, folder: Path, database_url: str) -> Census:
+    """Look at a service."""
+    process = psutil.Process(pid)
+    file = folder / str(pid)
+    file.unlink(missing_ok=True)
+    os.kill(pid, signal.SIGUSR1)
+    async with asyncio.timeout(ANSWER_SECONDS):
+        while not file.exists():
+            await asyncio.sleep(POLL_SECONDS)
+    connection = await asyncpg.connect(database_url, timeout=ANSWER_SECONDS)
+    try:
+        connections = await connection.fetchval(_CONNECTIONS, f"taskwire {service}")
+    finally:
+        await connection.close()
+    return Census(
+        service=service,
+        pid=pid,
+        rss_mib=round(process.memory_info().rss / 1024**2, 1),
+        descriptors=process.num_fds(),
+        threads=process.num_threads(),
+        tasks=int(file.read_text()),
+        connections=connections,
+    )
