@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from taskwire_chaos.journal import Overdue
 from taskwire_chaos.load.plan import LoadPlan, WatchPlan
 from taskwire_chaos.site import PYTHONPATH, Site
 from taskwire_dev.children import Child, Command, Stage, spawn
@@ -65,7 +66,7 @@ class Crowd:
             self._children[who][0].send(signal.SIGTERM)
 
     async def finish(self) -> None:
-        """Have those that make calls come to their end. Raises RuntimeError when one has failed."""
+        """Have those that make calls come to their end; write down those that do not."""
         finishing = [self._finish(who, child, plan) for who, (child, plan) in self._children.items()]
         await asyncio.gather(*finishing)
 
@@ -83,7 +84,8 @@ class Crowd:
     async def _finish(self, who: str, child: Child, plan: LoadPlan | WatchPlan) -> None:
         if isinstance(plan, WatchPlan):
             return
-        exit_code = await child.stop([Stage(signal.SIGTERM, plan.settle_seconds + _LAST_WORDS_SECONDS)])
+        patience = plan.settle_seconds + _LAST_WORDS_SECONDS
+        exit_code = await child.stop([Stage(signal.SIGTERM, patience)])
         if exit_code != 0:
-            log = self._site.folder.logs / f"{who}.log"
-            raise RuntimeError(f"The client process {who} ended with {exit_code}; see {log}.")
+            what = f"{who} ended with {exit_code}, having been asked to end"
+            self._site.journal.write(Overdue(task="", what=what, seconds=patience))

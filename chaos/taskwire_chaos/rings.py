@@ -3,7 +3,6 @@
 import asyncio
 from contextlib import suppress
 
-import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
@@ -30,7 +29,7 @@ async def note_rings(url: str, prefix: str, journal: Journal) -> None:
             await client.subscribe(f"{prefix}.ring.>", cb=hear)
             while client.is_connected:
                 await asyncio.sleep(_RETRY_SECONDS)
-        except (nats.errors.Error, OSError, TimeoutError):
+        except Exception:  # noqa: BLE001, S110 - Whatever a server that is being broken makes of the client.
             pass
         finally:
             with suppress(Exception):

@@ -22,6 +22,7 @@ from taskwire_chaos.process_tree import signal_tree
 from taskwire_chaos.proxy import Proxy
 from taskwire_chaos.servers import Servers, start_servers
 from taskwire_chaos.shape import Shape
+from taskwire_dev.failure import StartFailed
 from taskwire_dev.nats import EmbeddedNats
 from taskwire_dev.postgres import EmbeddedPostgres
 from taskwire_dev.service import Service
@@ -31,6 +32,7 @@ POOL_SIZE = 6
 START_SECONDS = 90.0
 STEADY_SECONDS = 60.0
 _GRACE_SECONDS = 3.0
+_STARTS_MAX = 5
 _PACKAGES = Path(__file__).resolve().parents[1]
 _PLANTED = Path(__file__).resolve().parent / "planted" / "site"
 PYTHONPATH = f"{_PLANTED}{os.pathsep}{_PACKAGES}"
@@ -138,7 +140,7 @@ class Site:
         self._thaw_all()
         for server in self.servers:
             if not is_running(server):
-                await server.start()
+                await start_again(server)
         for keeper in self.keepers:
             keeper.extra = {}
         await self.steady()
@@ -224,6 +226,22 @@ class Site:
             await asyncio.wait(self._keeping)
         for keeper in self.keepers:
             await keeper.kill()
+
+
+async def start_again(server: EmbeddedPostgres | EmbeddedNats) -> None:
+    """Start a server as a supervisor does: again when it did not come up at once."""
+    for left in reversed(range(_STARTS_MAX)):
+        try:
+            await server.start()
+        except StartFailed:
+            if not left:
+                raise
+            if isinstance(server, EmbeddedNats):
+                # Nothing in its store is promised.
+                server.wipe()
+            await asyncio.sleep(1)
+        else:
+            return
 
 
 def is_running(server: EmbeddedPostgres | EmbeddedNats) -> bool:

@@ -9,7 +9,7 @@ import pytest
 
 from taskwire_chaos.faults.catalogue import FAULTS
 from taskwire_chaos.faults.fault import Fault
-from taskwire_chaos.journal import Phase
+from taskwire_chaos.journal import Phase, Remark
 from taskwire_chaos.storm import Storm, Weather
 
 
@@ -54,6 +54,25 @@ async def test_what_struck_too_seldom_is_made_up_for() -> None:
     await storm.make_up({"harmless": 2}, 10)
 
     assert site.strikes == {"harmless": 2}
+
+
+class _Broken(_Harmless):
+    name: ClassVar[str] = "broken"
+
+    async def strike(self) -> None:
+        await super().strike()
+        raise OSError("no such process")
+
+
+async def test_a_fault_that_fails_is_remarked_upon() -> None:
+    site = MagicMock()
+    site.strikes = Counter()
+    storm = Storm(site, MagicMock(), (_Broken,), Random(1))
+
+    await storm.make_up({"broken": 1}, 10)
+
+    [remark] = [call.args[0] for call in site.journal.write.call_args_list if isinstance(call.args[0], Remark)]
+    assert remark.text == "a strike of broken failed: OSError('no such process')"
 
 
 def test_faults_have_names_of_their_own() -> None:

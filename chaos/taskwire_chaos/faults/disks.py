@@ -10,7 +10,7 @@ import psutil
 
 from taskwire_chaos.faults import nats, postgres
 from taskwire_chaos.faults.fault import Fault
-from taskwire_chaos.site import is_running
+from taskwire_chaos.site import is_running, start_again
 
 _JETSTREAM_SECONDS = 1.5
 _SWITCHES_MAX = 64
@@ -43,7 +43,7 @@ class FillNats(Fault):
                 self._free()
             if not await self._has_jetstream():
                 await self.site.nats.stop(signal.SIGKILL)
-                await nats.start_again(self.site)
+                await start_again(self.site.nats)
 
     def _fill(self) -> None:
         if self.site.nats_disk is not None:
@@ -109,7 +109,7 @@ class FillPostgres(Fault):
         until = loop.time() + _BACK_SECONDS
         while loop.time() < until:
             if not is_running(self.site.postgres):
-                await postgres.start_again(self.site.postgres)
+                await start_again(self.site.postgres)
                 return
             with suppress(*postgres.LOST):
                 async with self.site.connection() as connection:

@@ -14,8 +14,7 @@ from nats.js import JetStreamContext
 
 from taskwire_chaos.faults.fault import Fault
 from taskwire_chaos.process_tree import signal_tree
-from taskwire_chaos.site import Site, is_running
-from taskwire_dev.failure import StartFailed
+from taskwire_chaos.site import Site, is_running, start_again
 
 NATS = "nats"
 LOST = (OSError, TimeoutError, nats.errors.Error, nats.js.errors.Error)
@@ -25,15 +24,6 @@ _CONNECT_SECONDS = 3
 def is_free(site: Site) -> bool:
     """Tell whether NATS runs and no fault is busy with it."""
     return NATS not in site.busy and is_running(site.nats)
-
-
-async def start_again(site: Site) -> None:
-    """Start NATS, with an empty store where it refuses what it finds: nothing in it is promised."""
-    try:
-        await site.nats.start()
-    except StartFailed:
-        site.nats.wipe()
-        await site.nats.start()
 
 
 class _WhileStopped(Fault):
@@ -49,7 +39,7 @@ class _WhileStopped(Fault):
             await self.site.nats.stop(signal.SIGKILL)
             await asyncio.sleep(self.seconds(0, 4))
             self.change(self.site.nats.home)
-            await start_again(self.site)
+            await start_again(self.site.nats)
 
     def before(self) -> None:
         """Do something while it still runs."""

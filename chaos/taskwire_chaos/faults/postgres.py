@@ -10,27 +10,12 @@ import asyncpg
 from taskwire_chaos.faults.fault import Fault
 from taskwire_chaos.process_tree import signal_tree
 from taskwire_chaos.servers import CONNECTIONS_MAX
-from taskwire_chaos.site import Site, is_running
-from taskwire_dev.failure import StartFailed
-from taskwire_dev.postgres import EmbeddedPostgres, Stop
+from taskwire_chaos.site import Site, is_running, start_again
+from taskwire_dev.postgres import Stop
 
 POSTGRES = "postgres"
-_STARTS_MAX = 5
 LOST = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 """What a fault of one kind may meet because another is at work."""
-
-
-async def start_again(postgres: EmbeddedPostgres) -> None:
-    """Start Postgres as a supervisor does: again when it did not come up at once."""
-    for left in reversed(range(_STARTS_MAX)):
-        try:
-            await postgres.start()
-        except StartFailed:
-            if not left:
-                raise
-            await asyncio.sleep(1)
-        else:
-            return
 
 
 def is_free(site: Site) -> bool:

@@ -8,9 +8,8 @@ from taskwire_chaos.cluster import leader_of
 from taskwire_chaos.faults.fault import Fault
 from taskwire_chaos.faults.postgres import POSTGRES
 from taskwire_chaos.process_tree import signal_tree
-from taskwire_chaos.site import is_running
+from taskwire_chaos.site import is_running, start_again
 from taskwire_chaos.standby import copy_to_standby, promote
-from taskwire_dev.failure import StartFailed
 from taskwire_dev.nats import EmbeddedNats
 
 STREAM = "TASKWIRE_RINGS"
@@ -22,14 +21,6 @@ class _OnACluster(Fault):
     def running(self) -> list[EmbeddedNats]:
         """Return the servers that run and are not taken."""
         return [node for node in self.site.nats_nodes if is_running(node) and node.name not in self.site.busy]
-
-    async def start(self, node: EmbeddedNats) -> None:
-        """Start one again, with an empty store where it refuses what it finds."""
-        try:
-            await node.start()
-        except StartFailed:
-            node.wipe()
-            await node.start()
 
 
 class KillLeader(_OnACluster):
@@ -49,7 +40,7 @@ class KillLeader(_OnACluster):
             await asyncio.sleep(self.seconds(0.5, 6))
             if self.random.random() < 0.3:
                 leader.wipe()
-            await self.start(leader)
+            await start_again(leader)
 
 
 class FreezeLeader(_OnACluster):
@@ -92,7 +83,7 @@ class LoseMajority(_OnACluster):
                 await node.stop(signal.SIGKILL)
             await asyncio.sleep(self.seconds(1, 6))
             for node in nodes[1:]:
-                await self.start(node)
+                await start_again(node)
         finally:
             self.site.busy -= {node.name for node in nodes}
 
