@@ -64,40 +64,44 @@ class Attempts:
 
     def heard(self, runner: RunnerProcess, messages: Sequence[wire.Ended | wire.Reported]) -> None:
         """Take what a runner said."""
+        over = []
         for message in messages:
             if isinstance(message, wire.Reported):
                 self._hear_report(runner, message)
                 continue
             held = runner.held.pop(message.key, None)
             if held is not None:
-                self._end(held, self._judge.ended(held, message))
+                over.append((held, self._judge.ended(held, message)))
+        self._end(over)
 
     def died(self, runner: RunnerProcess, exit_code: int) -> None:
         """Let go of everything that a runner held when it ended."""
         lost, runner.held = runner.held, {}
-        for held in lost.values():
-            if runner.was_killed:
-                self._end(held, self._judge.stopped(held))
-            else:
-                self._end(held, self._judge.runner_died(held, exit_code))
+        if runner.was_killed:
+            self._end([(held, self._judge.stopped(held)) for held in lost.values()])
+        else:
+            self._end([(held, self._judge.runner_died(held, exit_code)) for held in lost.values()])
 
     def give_up(self, held: Held) -> None:
         """Let go of an attempt that no runner has."""
-        self._end(held, self._judge.stopped(held))
+        self._end([(held, self._judge.stopped(held))])
 
     def _hear_report(self, runner: RunnerProcess, report: wire.Reported) -> None:
         held = runner.held.get(report.key)
         if held is not None and held.stop is not StopReason.LOST:
             self._outcomes.report(held.fence, report.fraction, report.message)
 
-    def _end(self, held: Held, outcome: Outcome | None) -> None:
-        if held.is_over:
-            return
-        held.is_over = True
-        held.ended_at = self._clock()
-        del self._held[held.task.id, held.task.attempt]
+    def _end(self, over: Sequence[tuple[Held, Outcome | None]]) -> None:
+        now, ended = self._clock(), 0
+        for held, outcome in over:
+            if held.is_over:
+                continue
+            held.is_over = True
+            held.ended_at = now
+            ended += 1
+            del self._held[held.task.id, held.task.attempt]
+            if outcome is not None:
+                self._outcomes.add(outcome, held)
         if not self._held:
             self._emptied.set()
-        self._slots.give(1)
-        if outcome is not None:
-            self._outcomes.add(outcome, held)
+        self._slots.give(ended)

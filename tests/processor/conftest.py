@@ -282,14 +282,12 @@ class World:
                 id=task_id or new_id(),
                 attempt=attempt,
                 excused=0,
-                tenant="default",
                 queue="default",
                 type="echo",
                 input=None,
                 retry_policy=RetryPolicy(attempt_timeout_ms=timeout_ms),
                 created_at=MOMENT,
                 started_at=MOMENT,
-                expire_at=None,
                 runs_alone=False,
             )
         )

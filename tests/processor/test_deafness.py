@@ -33,14 +33,12 @@ def _task(age_seconds: float, attempt: int = 1) -> ClaimedTask:
         id=new_id(),
         attempt=attempt,
         excused=0,
-        tenant="default",
         queue="default",
         type="echo",
         input=None,
         retry_policy=RetryPolicy(),
         created_at=NOW - timedelta(seconds=age_seconds),
         started_at=NOW,
-        expire_at=None,
         runs_alone=False,
     )
 

@@ -39,14 +39,12 @@ def _held(type: str, key: int = 0, *, runs_alone: bool = False, data: bytes | No
         id=new_id(),
         attempt=1,
         excused=0,
-        tenant="default",
         queue="default",
         type=type,
         input=None if data is None else Payload(data, is_text=True),
         retry_policy=RetryPolicy(),
         created_at=MOMENT,
         started_at=MOMENT,
-        expire_at=None,
         runs_alone=runs_alone,
     )
     return Held(key, task, 0.0)

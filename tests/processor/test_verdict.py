@@ -22,14 +22,12 @@ def _held(stop: StopReason | None = None, attempt: int = 1) -> Held:
         id=new_id(),
         attempt=attempt,
         excused=0,
-        tenant="default",
         queue="default",
         type="echo",
         input=None,
         retry_policy=RetryPolicy(attempt_timeout_ms=1500, initial_backoff_ms=1000),
         created_at=MOMENT,
         started_at=MOMENT,
-        expire_at=None,
         runs_alone=False,
     )
     held = Held(1, task, 0.0)

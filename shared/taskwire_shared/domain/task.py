@@ -151,7 +151,6 @@ class ClaimedTask(Struct, frozen=True, kw_only=True):
     id: UUID
     attempt: int
     excused: int
-    tenant: str
     queue: str
     type: str
     priority: TaskPriority = TaskPriority.NORMAL
@@ -159,7 +158,6 @@ class ClaimedTask(Struct, frozen=True, kw_only=True):
     retry_policy: RetryPolicy
     created_at: datetime
     started_at: datetime
-    expire_at: datetime | None
     runs_alone: bool
     """Whether the attempt before died with its runner, so that this one gets a runner to itself."""
 

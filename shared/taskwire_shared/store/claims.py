@@ -29,7 +29,7 @@ changed AS (
     FROM held
     WHERE {found_by_id("held")}
     RETURNING {CHANGED_COLUMNS}, t.queue, t.type, t.priority, t.input, t.input_is_text, t.input_content_type,
-        t.max_attempts, t.attempt_timeout_ms, t.initial_backoff_ms, t.max_backoff_ms, t.created_at, t.expire_at
+        t.max_attempts, t.attempt_timeout_ms, t.initial_backoff_ms, t.max_backoff_ms, t.created_at
 ), noted AS ({NOTE_CHANGES})
 SELECT {columns(CLAIMED_COLUMNS, "changed")} FROM changed
 """

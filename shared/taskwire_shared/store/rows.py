@@ -63,7 +63,6 @@ CLAIMED_COLUMNS = (
     "id",
     "attempt",
     "excused",
-    "tenant",
     "queue",
     "type",
     "priority",
@@ -76,7 +75,6 @@ CLAIMED_COLUMNS = (
     "max_backoff_ms",
     "created_at",
     "started_at",
-    "expire_at",
     "last_failure",
 )
 
@@ -110,7 +108,9 @@ def to_task(row: Row, *, full: bool = False) -> Task:
         version=row["version"],
         attempt=row["attempt"],
         excused=row["excused"],
-        retry_policy=_policy(row),
+        retry_policy=_policy(
+            row["max_attempts"], row["attempt_timeout_ms"], row["initial_backoff_ms"], row["max_backoff_ms"]
+        ),
         created_at=row["created_at"],
         updated_at=row["updated_at"],
         schedule_at=row["schedule_at"],
@@ -129,22 +129,23 @@ def to_task(row: Row, *, full: bool = False) -> Task:
     )
 
 
-def to_claimed_task(row: Row) -> ClaimedTask:
+def to_claimed_task(row: Sequence[Any]) -> ClaimedTask:
     """Make a claimed task of a row with `CLAIMED_COLUMNS`."""
-    last_failure = to_failure(row["last_failure"])
+    # Taken apart by position: by name, as elsewhere, it costs twice as much, 0.9 us of the hottest path there is.
+    task_id, attempt, excused, queue, type_name, priority, *rest = row
+    data, is_text, content_type, max_attempts, timeout_ms, initial_ms, max_ms, created_at, started_at, failure = rest
+    last_failure = to_failure(failure)
     return ClaimedTask(
-        id=row["id"],
-        attempt=row["attempt"],
-        excused=row["excused"],
-        tenant=row["tenant"],
-        queue=row["queue"],
-        type=row["type"],
-        priority=_PRIORITIES[row["priority"]],
-        input=_payload(row, "input"),
-        retry_policy=_policy(row),
-        created_at=row["created_at"],
-        started_at=row["started_at"],
-        expire_at=row["expire_at"],
+        id=task_id,
+        attempt=attempt,
+        excused=excused,
+        queue=queue,
+        type=type_name,
+        priority=_PRIORITIES[priority],
+        input=None if data is None else Payload(data, is_text, content_type or ""),
+        retry_policy=_policy(max_attempts, timeout_ms, initial_ms, max_ms),
+        created_at=created_at,
+        started_at=started_at,
         runs_alone=last_failure is not None and last_failure.metadata.get(RUNNER_KEY) == RUNNER_DIED,
     )
 
@@ -188,20 +189,16 @@ def storable(text: str) -> str:
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode("utf-8")
 
 
-def _policy(row: Row) -> RetryPolicy:
-    values = (
-        row["max_attempts"],
-        row["attempt_timeout_ms"],
-        row["initial_backoff_ms"],
-        row["max_backoff_ms"],
-    )
-    if values == (None, None, None, None):
+def _policy(
+    max_attempts: int | None, attempt_timeout_ms: int | None, initial_backoff_ms: int | None, max_backoff_ms: int | None
+) -> RetryPolicy:
+    if max_attempts is attempt_timeout_ms is initial_backoff_ms is max_backoff_ms is None:
         return _NO_POLICY
     return RetryPolicy(
-        max_attempts=values[0],
-        attempt_timeout_ms=values[1],
-        initial_backoff_ms=values[2],
-        max_backoff_ms=values[3],
+        max_attempts=max_attempts,
+        attempt_timeout_ms=attempt_timeout_ms,
+        initial_backoff_ms=initial_backoff_ms,
+        max_backoff_ms=max_backoff_ms,
     )
 
 

@@ -17,14 +17,12 @@ def test_excused_attempts_do_not_count() -> None:
         id=UUID(int=1),
         attempt=5,
         excused=2,
-        tenant="default",
         queue="default",
         type="echo",
         input=None,
         retry_policy=RetryPolicy(),
         created_at=NOW,
         started_at=NOW,
-        expire_at=None,
         runs_alone=False,
     )
 

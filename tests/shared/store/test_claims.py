@@ -17,7 +17,7 @@ async def test_claims_by_id(db, creations, new_task, processor, read, history):
     stored = await read(task.id)
     assert (claimed.id, claimed.attempt, claimed.attempt_count, claimed.type) == (task.id, 1, 1, "echo")
     assert (claimed.input, claimed.retry_policy) == (task.input, task.retry_policy)
-    assert (claimed.tenant, claimed.queue, claimed.runs_alone) == ("default", "default", False)
+    assert (claimed.queue, claimed.runs_alone) == ("default", False)
     assert (stored.state, stored.processor, stored.started_at) == (RUNNING, processor, claimed.started_at)
     due_at = await db.fetchval("SELECT due_at FROM tasks")
     assert due_at - claimed.started_at == timedelta(seconds=60 + claims.DUE_SLACK_SECONDS)
