@@ -28,6 +28,11 @@ from taskwire_shared.domain.task import (
 from taskwire_shared.identifiers import identifier
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+# The driver of the database takes the very ends for -infinity and infinity, and reads these as times without a zone.
+_FIRST = datetime.min.replace(tzinfo=UTC) + _MICROSECOND
+_LAST = datetime.max.replace(tzinfo=UTC) - _MICROSECOND
+_FIRST_US, _LAST_US = (_FIRST - _EPOCH) // _MICROSECOND, (_LAST - _EPOCH) // _MICROSECOND
 _DEFAULT_POLICY = RetryPolicy()
 _STATES = {int(state): state for state in TaskState}
 _PRIORITIES = {0: TaskPriority.NORMAL, **{int(priority): priority for priority in TaskPriority}}
@@ -74,7 +79,7 @@ def repeated_task(old: Task, identifier: UUID, made_at: datetime) -> NewTask:
     What the caller chose stays, but a time to start is in the past by now, and the time to expire keeps its distance
     from the creation. `made_at` must follow from `identifier`, or a repeated call would have other content.
     """
-    expire_at = old.expire_at and made_at + (old.expire_at - old.created_at)
+    expire_at = old.expire_at and _moved(old.expire_at, made_at - old.created_at)
     labels = dict(old.labels)
     return NewTask(
         id=identifier,
@@ -88,7 +93,7 @@ def repeated_task(old: Task, identifier: UUID, made_at: datetime) -> NewTask:
             payload=old.input,
             retry_policy=old.retry_policy,
             schedule_us=None,
-            expire_us=None if expire_at is None else (expire_at - _EPOCH) // timedelta(microseconds=1),
+            expire_us=None if expire_at is None else (expire_at - _EPOCH) // _MICROSECOND,
             labels=labels,
             retry_of=old.id,
         ),
@@ -284,4 +289,11 @@ def _microseconds(moment: Timestamp) -> int:
 
 
 def _moment(microseconds: int | None) -> datetime | None:
-    return None if microseconds is None else _EPOCH + timedelta(microseconds=microseconds)
+    if microseconds is None:
+        return None
+    return _EPOCH + timedelta(microseconds=min(max(microseconds, _FIRST_US), _LAST_US))
+
+
+def _moved(moment: datetime, span: timedelta) -> datetime:
+    """Return the time `span` after `moment`, or the first or last that there is."""
+    return moment + min(max(span, _FIRST - moment), _LAST - moment)

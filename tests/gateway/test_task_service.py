@@ -208,3 +208,30 @@ async def test_a_task_that_did_not_fail_cannot_be_repeated(api, worker, refused,
     assert refusal.metadata == {"task_id": task.id, "state": f"TASK_STATE_{state}"}
     page = await api.tasks.ListTasks(pb.ListTasksRequest())
     assert len(page.tasks) == 1
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [Timestamp(seconds=-62_135_596_800), Timestamp(seconds=253_402_300_799, nanos=999_999_999)],
+    ids=["the zero time of Go", "the last one"],
+)
+async def test_the_ends_of_time_do_not_break_what_reads_them(api, moment):
+    created = [await api.create(expire_time=moment)]
+    if moment.seconds < 0:
+        created.append(await api.create(schedule_time=moment))
+    listed = (await api.tasks.ListTasks(pb.ListTasksRequest())).tasks
+    assert {task.id for task in listed} == {task.id for task in created}
+    for task in created:
+        read = await api.get(task.id)
+        assert read.expire_time == task.expire_time
+        assert read.schedule_time == task.schedule_time
+        for time in (read.expire_time, read.schedule_time):
+            assert time == Timestamp() or abs(time.ToMicroseconds() - moment.ToMicroseconds()) <= 1
+
+
+async def test_a_task_that_never_expires_can_be_repeated(api):
+    last = Timestamp(seconds=253_402_300_799, nanos=999_999_999)
+    old = await api.create(expire_time=last)
+    await api.tasks.CancelTask(pb.CancelTaskRequest(task_id=old.id))
+    new = (await api.tasks.RetryTask(pb.RetryTaskRequest(task_id=old.id))).task
+    assert new.expire_time == old.expire_time
