@@ -11,6 +11,8 @@ import msgspec
 from msgspec import Struct
 
 Verdict = Literal["ok", "fail", "unknown"]
+PROMOTED = "promoted"
+"""The phase that begins when a standby becomes the primary."""
 
 
 class _Record(Struct, frozen=True, kw_only=True, omit_defaults=True, tag=True):

@@ -8,12 +8,14 @@ from msgspec import structs
 from taskwire_chaos.books import Books, EventRow, ProcessorRow, TaskRow
 from taskwire_chaos.history import History
 from taskwire_chaos.journal import (
+    PROMOTED,
     Call,
     CancelTook,
     Exited,
     Held,
     Idle,
     Overdue,
+    Phase,
     Prompt,
     Ran,
     Recovered,
@@ -21,7 +23,6 @@ from taskwire_chaos.journal import (
     Rung,
     Seen,
     ServerSaid,
-    Struck,
     WatchEnded,
     WatchOpened,
 )
@@ -197,7 +198,7 @@ def test_p6_a_feed_that_misses_a_task() -> None:
 def test_p6_a_token_may_expire_when_a_standby_was_promoted() -> None:
     expired = WatchEnded(at=50, watch="feed", how="RESUME_TOKEN_EXPIRED")
 
-    assert _broken(history(Struck(at=40, fault="promote standby"), expired)) == set()
+    assert _broken(history(Phase(at=40, name=PROMOTED), expired)) == set()
 
 
 def test_p6_a_watch_that_was_opened_later_need_not_have_seen_what_was_before() -> None:

@@ -7,6 +7,7 @@ from typing import ClassVar
 from taskwire_chaos.cluster import leader_of
 from taskwire_chaos.faults.fault import Fault
 from taskwire_chaos.faults.postgres import POSTGRES
+from taskwire_chaos.journal import PROMOTED, Phase
 from taskwire_chaos.process_tree import signal_tree
 from taskwire_chaos.site import is_running, start_again
 from taskwire_chaos.standby import copy_to_standby, promote
@@ -104,6 +105,7 @@ class PromoteStandby(Fault):
             old, new = site.postgres, site.standby
             await old.child.stop([])
             await asyncio.sleep(self.seconds(0, 2))
+            site.journal.write(Phase(name=PROMOTED))
             await promote(new)
             site.turn_to(new)
             site.standby = old
@@ -154,6 +156,7 @@ class LoseBoth(Fault):
                 await old.child.stop([])
             finally:
                 signal_tree(new.child.pid, signal.SIGCONT)
+            site.journal.write(Phase(name=PROMOTED))
             await promote(new)
             site.turn_to(new)
             site.standby = old

@@ -4,9 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from taskwire_chaos.books import EventRow
 from taskwire_chaos.history import FINAL, History
-from taskwire_chaos.journal import Seen, Struck, WatchEnded, WatchOpened
+from taskwire_chaos.journal import PROMOTED, Phase, Seen, WatchEnded, WatchOpened
 
-PROMOTIONS = frozenset({"promote standby", "lose both"})
 _EXPIRED = "RESUME_TOKEN_EXPIRED"
 
 Events = Mapping[str, Sequence[EventRow]]
@@ -44,7 +43,7 @@ class _Eye:
 def check(history: History) -> Iterator[str]:
     """Give whatever a watch missed, repeated, mixed up or made up."""
     events = history.books.events
-    promotions = [struck.at for struck in history.all(Struck) if struck.fault in PROMOTIONS]
+    promotions = [phase.at for phase in history.all(Phase) if phase.name == PROMOTED]
     open_: dict[str, _Eye] = {}
     for record in history.read((WatchOpened, Seen, WatchEnded)):
         if isinstance(record, WatchOpened):
