@@ -15,3 +15,5 @@ class Plan(Struct, frozen=True, kw_only=True):
     """Tasks per run, or what else the scenario counts."""
     runs: int
     say: Say
+    is_short: bool = False
+    """Whether to leave out what takes time and seldom changes the outcome: it makes no figures."""
