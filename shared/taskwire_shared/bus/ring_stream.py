@@ -21,6 +21,8 @@ NANOSECONDS = 1_000_000_000
 
 _WRONG_CONFIGURATION = 10_058
 """The server's `err_code` for a stream that exists and differs."""
+_BROKEN_CONSUMER = 10_012
+"""The server's `err_code` where what it has stored of a consumer can be neither read nor written over."""
 
 
 class _Error(msgspec.Struct):
@@ -64,7 +66,7 @@ class RingStream:
             raise RefusedError(error.description)
 
     async def ensure_consumer(self, name: str, subject: str) -> None:
-        """Make the consumer `name` of the rings on `subject`.
+        """Make the consumer `name` of the rings on `subject`, and the stream anew where what is left of one is broken.
 
         Raises BusUnavailableError: when JetStream does not answer or refuses.
         """
@@ -79,6 +81,11 @@ class RingStream:
         }
         request = {"stream_name": self.name, "config": config}
         error = await self._ask(f"CONSUMER.DURABLE.CREATE.{self.name}.{name}", request)
+        if error is not None and error.err_code == _BROKEN_CONSUMER:
+            # The consumer is not there to be deleted; its remains go with the stream.
+            await self._ask(f"STREAM.DELETE.{self.name}", {})
+            await self.ensure()
+            error = await self._ask(f"CONSUMER.DURABLE.CREATE.{self.name}.{name}", request)
         if error is not None:
             raise RefusedError(error.description)
 
