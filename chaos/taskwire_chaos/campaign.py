@@ -10,7 +10,7 @@ from msgspec import Struct, structs
 
 from taskwire.client import Client
 from taskwire_chaos.books import keep_books
-from taskwire_chaos.counts import count
+from taskwire_chaos.counts import count, count_beside
 from taskwire_chaos.crowd import Crowd
 from taskwire_chaos.faults.catalogue import FAULTS
 from taskwire_chaos.faults.crowd import Overload
@@ -36,6 +36,8 @@ from taskwire_chaos.verdict import judge
 
 _OPENING_SECONDS = 30.0
 CATCH_UP_POLL_SECONDS = 1.0
+MORE_SECONDS = 60.0
+"""Of storm, when races are lacking, before they are counted again."""
 SETTLE_SECONDS = 30.0
 """After a flood, and after the faults, until what is left is what stays."""
 
@@ -60,7 +62,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     least_faults: Mapping[str, int] = {}
     """How often each fault must have struck; what is lacking when the time is over is made up for."""
     make_up_seconds: float = 0.0
-    """For how long."""
+    """For how long, and for how long again for what `least_counts` lacks."""
     least_counts: Mapping[str, int] = {}
     """As `Outcome.counts`: less is a failure of the campaign."""
 
@@ -182,10 +184,29 @@ class _Campaign:
             await self._note_resources("before")
         await storm.rage(self._plan.weather, self._look)
         await storm.make_up(self._plan.least_faults, self._plan.make_up_seconds)
+        await self._make_up_counts(storm)
         if self._plan.measures_resources:
             await self._site.heal()
             await asyncio.sleep(SETTLE_SECONDS)
             await self._note_resources("after")
+
+    async def _make_up_counts(self, storm: Storm) -> None:
+        """Go on for as long as the history so far has too few races."""
+        now = asyncio.get_running_loop().time
+        until = now() + self._plan.make_up_seconds
+        more = structs.replace(self._plan.weather, seconds=MORE_SECONDS, calm_every_seconds=0)
+        while now() < until and await self._lacks_races():
+            await storm.rage(more, self._look)
+
+    async def _lacks_races(self) -> bool:
+        if not self._plan.least_counts:
+            return False
+        await self._site.heal()
+        async with self._site.connection() as connection:
+            await keep_books(connection, self._site.folder.books)
+        counts = await count_beside(self._site.folder)
+        self._site.journal.write(Phase(name=f"so far: {counts}"))
+        return any(counts[name] < least for name, least in self._plan.least_counts.items())
 
     async def _note_resources(self, when: str) -> None:
         """Look while no calls are made: what is at work holds something, too."""

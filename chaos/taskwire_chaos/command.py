@@ -7,10 +7,13 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 from msgspec import structs
 
 from taskwire_chaos.bugs.catalogue import BUGS
 from taskwire_chaos.campaign import judge_folder, run_campaign
+from taskwire_chaos.counts import count
+from taskwire_chaos.history import read_history
 from taskwire_chaos.hunt import hunt
 from taskwire_chaos.layout import RunFolder
 from taskwire_chaos.lengths import LENGTHS
@@ -43,6 +46,9 @@ def _parser() -> argparse.ArgumentParser:
     bugs.add_argument("--seed", type=int, default=1)
     bugs.add_argument("--sound", action="store_true", help="plant none: the same campaigns must be clean")
     bugs.set_defaults(act=_bugs)
+    counts = verbs.add_parser("count", help="count what a run has tried, as JSON")
+    counts.add_argument("folder", type=Path)
+    counts.set_defaults(act=_count)
     check = verbs.add_parser("check", help="judge a run again")
     check.add_argument("folder", type=Path)
     check.set_defaults(act=_check)
@@ -76,6 +82,11 @@ def _bugs(arguments: argparse.Namespace) -> int:
         hunts.append(asyncio.run(hunt(bug, folder, arguments.seed, planted=not arguments.sound)))
         print(describe_hunt(hunts[-1]), flush=True)
     return 0 if all(one.is_as_it_should for one in hunts) else 1
+
+
+def _count(arguments: argparse.Namespace) -> int:
+    print(msgspec.json.encode(count(read_history(RunFolder(arguments.folder)))).decode())
+    return 0
 
 
 def _check(arguments: argparse.Namespace) -> int:

@@ -1,13 +1,19 @@
 """How often a run has tried what a promise is about. Each count has a rule, so that a sceptic can count again."""
 
+import asyncio
+import sys
 from collections.abc import Iterator, Mapping
+
+import msgspec
 
 from taskwire_chaos.history import FINAL, History
 from taskwire_chaos.journal import Call, Ran, Reply, WatchOpened
+from taskwire_chaos.layout import RunFolder
 from taskwire_chaos.load.kinds import POISON
 
 REFUSALS = frozenset({"QUEUE_FULL", "OVERLOADED", "TOO_MANY_WATCHES"})
 _STORE_LOSSES = ("wipe nats", "roll back nats", "corrupt nats")
+_COUNT_SECONDS = 300.0
 WATCH_SECONDS = 0.025
 """A call takes some milliseconds to get to a gateway that is busy, and a gateway as many to hear of a transition."""
 
@@ -33,6 +39,20 @@ def count(history: History) -> Mapping[str, int]:
         "poison tasks": _poison(history),
         **_replies(history),
     }
+
+
+async def count_beside(folder: RunFolder) -> Mapping[str, int]:
+    """Count what is in a folder so far, in a process of its own: it takes seconds, and here are the proxies."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "taskwire_chaos", "count", folder.path, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        async with asyncio.timeout(_COUNT_SECONDS):
+            said, _ = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+    return msgspec.json.decode(said, type=dict[str, int])
 
 
 def _cancel_races(history: History) -> Iterator[str]:

@@ -46,9 +46,9 @@ def test_more_than_a_limit_has_one_right_answer() -> None:
     assert record.violation_count == 1
 
 
-@pytest.mark.parametrize("what", ["rss_mib", "descriptors", "threads", "tasks", "connections"])
+@pytest.mark.parametrize("what", ["rss_mib", "held_mib", "descriptors", "threads", "tasks", "connections"])
 def test_what_grows_is_noted(what: str) -> None:
-    usual = {"rss_mib": 100.0, "descriptors": 30, "threads": 10, "tasks": 20, "connections": 10}
+    usual = {"rss_mib": 100.0, "held_mib": 90.0, "descriptors": 30, "threads": 10, "tasks": 20, "connections": 10}
     before = Census(service="gateway", pid=1, **usual)
     assert not leaks([before], [before])
     assert leaks([before], [Census(service="gateway", pid=1, **usual | {what: usual[what] + 100})])

@@ -1,6 +1,9 @@
 """What a service has in its hands: memory, descriptors, threads, tasks of asyncio, connections to Postgres."""
 
 import asyncio
+import contextlib
+import ctypes
+import gc
 import os
 import signal
 from pathlib import Path
@@ -21,6 +24,9 @@ class Census(Struct, frozen=True, kw_only=True):
     service: str
     pid: int
     rss_mib: float
+    """Resident memory as it is."""
+    held_mib: float
+    """The same once garbage is collected and the allocator has given back what is free."""
     descriptors: int
     threads: int
     tasks: int
@@ -28,10 +34,13 @@ class Census(Struct, frozen=True, kw_only=True):
 
 
 def answer_to_signals() -> None:
-    """Write the number of asyncio tasks into a file whenever SIGUSR1 comes. Called in the service."""
+    """Tidy up and write the number of asyncio tasks into a file whenever SIGUSR1 comes. Called in the service."""
     file = Path(os.environ[FOLDER_VARIABLE]) / str(os.getpid())
 
     def answer(_: int, __: object) -> None:
+        gc.collect()
+        with contextlib.suppress(AttributeError):
+            ctypes.CDLL(None).malloc_trim(0)
         fresh = file.with_suffix(".new")
         fresh.write_text(str(len(asyncio.all_tasks())))
         fresh.rename(file)
@@ -43,6 +52,7 @@ async def take_census(service: str, pid: int, folder: Path, database_url: str) -
     """Look at a service."""
     process = psutil.Process(pid)
     file = folder / str(pid)
+    rss_mib = _mib(process)
     file.unlink(missing_ok=True)
     os.kill(pid, signal.SIGUSR1)
     async with asyncio.timeout(ANSWER_SECONDS):
@@ -56,9 +66,15 @@ async def take_census(service: str, pid: int, folder: Path, database_url: str) -
     return Census(
         service=service,
         pid=pid,
-        rss_mib=round(process.memory_info().rss / 1024**2, 1),
+        rss_mib=rss_mib,
+        held_mib=_mib(process),
         descriptors=process.num_fds(),
         threads=process.num_threads(),
         tasks=int(file.read_text()),
         connections=connections,
     )
+
+
+def _mib(process: psutil.Process) -> float:
+    rss: int = process.memory_info().rss
+    return round(rss / 1024**2, 1)

@@ -117,14 +117,14 @@ class Operations:
         shuffled = self._random.sample(new, count)
         await asyncio.gather(*(self._create_batch(batch) for batch in (new, shuffled)))
 
-    async def _create_batch(self, batch: Sequence[NewTask]) -> None:
+    async def _create_batch(self, batch: Sequence[NewTask]) -> Reply:
         ids = tuple(one.task_id or "" for one in batch)
         call = Call(op=fresh_op(), method="create", tasks=ids, content="batch")
 
         async def act(client: Client) -> Sequence[TaskInfo]:
             return await client.create_many(batch)
 
-        await self._caller.call(call, act)
+        return await self._caller.call(call, act)
 
     async def _cancel(self) -> None:
         """Cancel something, whatever it is doing by now."""
@@ -137,8 +137,9 @@ class Operations:
         ids = [fresh_task_id() for _ in range(self._random.randint(2, _RACE_TASKS_MAX))]
         wish = {one: Wish(ms=_RACE_TASK_MS, tag=one) for one in ids}
         batch = [NewTask(type="chaos.work", input=wish[one], task_id=one, max_attempts=PATIENT_ATTEMPTS) for one in ids]
-        await self._create_batch(batch)
-        await asyncio.gather(*map(self._race_task, ids))
+        reply = await self._create_batch(batch)
+        if reply.verdict == "ok":
+            await asyncio.gather(*map(self._race_task, ids))
 
     async def _race_task(self, task_id: str) -> None:
         await asyncio.sleep(self._random.uniform(0, _RACE_OPEN_MS_MAX / 1000))
