@@ -176,14 +176,15 @@ class _Campaign:
 
     async def _storm(self) -> None:
         # What is chosen hangs on the seed alone; when exactly it strikes hangs on the machine.
-        storm = Storm(self._site, self._crowd, self._plan.faults, Random(f"{self._seed}/storm"))  # noqa: S311
+        random = Random(f"{self._seed}/storm")  # noqa: S311
+        storm = Storm(self._site, self._crowd, self._plan.faults, random, least=self._plan.least_faults)
         if self._plan.measures_resources:
             # What grows once, such as pools and caches, grows before it is looked at.
             await Overload(self._site, self._crowd, Random(self._seed)).strike()  # noqa: S311
             await asyncio.sleep(SETTLE_SECONDS)
             await self._note_resources("before")
         await storm.rage(self._plan.weather, self._look)
-        await storm.make_up(self._plan.least_faults, self._plan.make_up_seconds)
+        await storm.make_up(self._plan.make_up_seconds)
         await self._make_up_counts(storm)
         if self._plan.measures_resources:
             await self._site.heal()

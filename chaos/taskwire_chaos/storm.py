@@ -12,6 +12,8 @@ from taskwire_chaos.journal import Phase, Remark
 from taskwire_chaos.site import Site
 
 MAKE_UP_PAUSE_SECONDS = 1.0
+LAGGING_MAX = 3
+"""Of the kinds of a mix."""
 
 
 class Weather(Struct, frozen=True, kw_only=True):
@@ -38,10 +40,20 @@ class Weather(Struct, frozen=True, kw_only=True):
 
 
 class Storm:
-    """Chooses by its random numbers alone what strikes when."""
+    """Chooses by its random numbers what strikes when, and, where something must be reached, by what lags behind."""
 
-    def __init__(self, site: Site, crowd: Crowd, faults: Sequence[type[Fault]], random: Random) -> None:
+    def __init__(
+        self,
+        site: Site,
+        crowd: Crowd,
+        faults: Sequence[type[Fault]],
+        random: Random,
+        *,
+        least: Mapping[str, int] | None = None,
+    ) -> None:
+        """Prepare a storm. Faults that lag behind what they have to reach at its end, by `least`, go before others."""
         self._site = site
+        self._least = least or {}
         self._crowd = crowd
         self._faults = faults
         self._random = random
@@ -57,16 +69,18 @@ class Storm:
             elif self._random.random() < weather.quiet_part:
                 await self._be_quiet(min(left, self._random.uniform(*weather.quiet)), look)
             else:
-                await self._mix(weather, left)
+                await self._mix(weather, left, part=1 - left / weather.seconds)
 
-    async def make_up(self, least: Mapping[str, int], seconds: float) -> None:
+    async def make_up(self, seconds: float) -> None:
         """Strike, for at most `seconds`, with those faults alone that have not struck as often as they should."""
         over = asyncio.Event()
         asyncio.get_running_loop().call_later(seconds, over.set)
         async with asyncio.TaskGroup() as group:
             for kind in self._faults:
                 random = Random(self._random.random())  # noqa: S311
-                group.create_task(self._make_up(kind(self._site, self._crowd, random), least.get(kind.name, 0), over))
+                group.create_task(
+                    self._make_up(kind(self._site, self._crowd, random), self._least.get(kind.name, 0), over)
+                )
 
     async def _make_up(self, fault: Fault, least: int, over: asyncio.Event) -> None:
         while self._site.strikes[fault.name] < least and not over.is_set():
@@ -86,8 +100,8 @@ class Storm:
         await asyncio.sleep(seconds)
         await look(seconds)
 
-    async def _mix(self, weather: Weather, left: float) -> None:
-        kinds = self._choose(weather)
+    async def _mix(self, weather: Weather, left: float, part: float) -> None:
+        kinds = self._choose(weather, part)
         self._site.journal.write(Phase(name="mix: " + ", ".join(kind.name for kind in kinds)))
         over = asyncio.Event()
         asyncio.get_running_loop().call_later(min(left, self._random.uniform(*weather.period)), over.set)
@@ -97,13 +111,21 @@ class Storm:
                 random = Random(self._random.random())  # noqa: S311
                 group.create_task(self._repeat(kind(self._site, self._crowd, random), weather, over))
 
-    def _choose(self, weather: Weather) -> list[type[Fault]]:
-        kinds, chosen = list(self._faults), list[type[Fault]]()
-        for _ in range(min(len(kinds), self._random.randint(*weather.kinds))):
+    def _choose(self, weather: Weather, part: float) -> list[type[Fault]]:
+        count = min(len(self._faults), self._random.randint(*weather.kinds))
+        chosen = self._lagging(part)[: min(count, LAGGING_MAX)]
+        kinds = [kind for kind in self._faults if kind not in chosen]
+        while len(chosen) < count:
             [kind] = self._random.choices(kinds, [weather.weights.get(one.name, one.weight) for one in kinds])
             kinds.remove(kind)
             chosen.append(kind)
         return chosen
+
+    def _lagging(self, part: float) -> list[type[Fault]]:
+        """Return the faults that have struck less than the part of the storm that is over asks for, the worst first."""
+        wanted = {kind: self._least.get(kind.name, 0) * part for kind in self._faults}
+        behind = {kind: self._site.strikes[kind.name] / want for kind, want in wanted.items() if want > 0}
+        return sorted((kind for kind, reached in behind.items() if reached < 1), key=lambda kind: behind[kind])
 
     async def _repeat(self, fault: Fault, weather: Weather, over: asyncio.Event) -> None:
         while not over.is_set():

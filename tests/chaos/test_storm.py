@@ -27,7 +27,7 @@ class _AsHarmless(_Harmless):
 
 async def _phases(seed: int) -> list[str]:
     site = MagicMock()
-    site.heal = _nothing
+    site.heal, site.strikes = _nothing, Counter()
     storm = Storm(site, MagicMock(), (_Harmless, _AsHarmless), Random(seed))
     await storm.rage(Weather(seconds=0.4, period=(0.01, 0.02), quiet=(0, 0.01), pause=(0.001, 0.002)), _nothing)
     records = [call.args[0] for call in site.journal.write.call_args_list]
@@ -49,11 +49,24 @@ async def test_the_same_seed_chooses_the_same_mixes() -> None:
 async def test_what_struck_too_seldom_is_made_up_for() -> None:
     site = MagicMock()
     site.strikes = Counter({"harmless": 1})
-    storm = Storm(site, MagicMock(), (_Harmless, _AsHarmless), Random(1))
+    storm = Storm(site, MagicMock(), (_Harmless, _AsHarmless), Random(1), least={"harmless": 2})
 
-    await storm.make_up({"harmless": 2}, 10)
+    await storm.make_up(10)
 
     assert site.strikes == {"harmless": 2}
+
+
+async def test_what_lags_behind_goes_before_others() -> None:
+    site = MagicMock()
+    site.heal, site.strikes = _nothing, Counter({"as harmless": 1})
+    storm = Storm(site, MagicMock(), (_Harmless, _AsHarmless), Random(1), least={"as harmless": 1000})
+    weather = Weather(seconds=0.2, period=(0.01, 0.02), quiet=(0, 0), pause=(1, 1), quiet_part=0, kinds=(1, 1))
+
+    await storm.rage(weather, _nothing)
+
+    first, *later = [call.args[0].name for call in site.journal.write.call_args_list if isinstance(call.args[0], Phase)]
+    assert len(later) > 2
+    assert set(later) == {"mix: as harmless"}
 
 
 class _Broken(_Harmless):
@@ -67,9 +80,9 @@ class _Broken(_Harmless):
 async def test_a_fault_that_fails_is_remarked_upon() -> None:
     site = MagicMock()
     site.strikes = Counter()
-    storm = Storm(site, MagicMock(), (_Broken,), Random(1))
+    storm = Storm(site, MagicMock(), (_Broken,), Random(1), least={"broken": 1})
 
-    await storm.make_up({"broken": 1}, 10)
+    await storm.make_up(10)
 
     [remark] = [call.args[0] for call in site.journal.write.call_args_list if isinstance(call.args[0], Remark)]
     assert remark.text == "a strike of broken failed: OSError('no such process')"

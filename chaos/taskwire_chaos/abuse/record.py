@@ -90,6 +90,6 @@ def _counts(counts: Counter[str]) -> str:
 
 def _numbers(one: Census) -> str:
     return (
-        f"{one.service}: {one.rss_mib:.0f} MiB ({one.held_mib:.0f} in use), {one.descriptors} descriptors, {one.threads} threads,"
-        f" {one.tasks} asyncio tasks, {one.connections} connections to Postgres"
+        f"{one.service}: {one.rss_mib:.0f} MiB ({one.held_mib:.0f} in use), {one.descriptors} descriptors,"
+        f" {one.threads} threads, {one.tasks} asyncio tasks, {one.connections} connections to Postgres"
     )
