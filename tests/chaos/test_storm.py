@@ -64,7 +64,9 @@ async def test_what_lags_behind_goes_before_others() -> None:
 
     await storm.rage(weather, _nothing)
 
-    first, *later = [call.args[0].name for call in site.journal.write.call_args_list if isinstance(call.args[0], Phase)]
+    _first, *later = [
+        call.args[0].name for call in site.journal.write.call_args_list if isinstance(call.args[0], Phase)
+    ]
     assert len(later) > 2
     assert set(later) == {"mix: as harmless"}
 
