@@ -53,6 +53,11 @@ class Receipt(Struct, frozen=True):
     repeats: dict[int, int]
     """By index: the earlier item of the same request that an item repeats."""
 
+    @property
+    def is_all_new(self) -> bool:
+        """Tell whether every task was stored by this request, each once."""
+        return not (self.known or self.repeats)
+
 
 class _Pending:
     """A request that waits for its flush."""
@@ -117,13 +122,13 @@ class Creator:
         """Arrange for the next flush to start at the right moment."""
         if not self._waiting or self._under_way >= FLUSHES_MAX:
             return
-        loop = asyncio.get_running_loop()
         full = self._tasks_waiting >= FULL_FLUSH_TASKS
         if full and isinstance(self._start, asyncio.TimerHandle):
             self._start.cancel()
             self._start = None
         if self._start is not None or (self._under_way and not full):
             return
+        loop = asyncio.get_running_loop()
         if self._busy and not full:
             self._start = loop.call_later(LINGER_SECONDS, self._begin)
         else:

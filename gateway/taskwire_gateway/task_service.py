@@ -18,7 +18,7 @@ from taskwire_gateway.convert import (
     timestamp,
 )
 from taskwire_gateway.creator import Creator, Receipt
-from taskwire_gateway.fresh_response import fresh_response
+from taskwire_gateway.fresh_response import fresh_batch_response, fresh_response
 from taskwire_gateway.page_token import TaskPageTokens
 from taskwire_gateway.plain_creates import plain_tasks
 from taskwire_gateway.responses import fit_batch
@@ -56,13 +56,16 @@ class TaskService:
         self._notices = notices
         self._bell = bell
 
-    async def create_task(self, tenant: str, request: pb.CreateTaskRequest) -> pb.CreateTaskResponse:
+    async def create_task(self, tenant: str, request: pb.CreateTaskRequest) -> pb.CreateTaskResponse | bytes:
         """Store one task."""
         tasks = plain_tasks(tenant, (request,))
         if tasks is None:
             validation.check_create(request)
             tasks = [new_task(tenant, request)]
-        return await self._create_one(tasks[0], named=_is_named(request))
+        receipt = await self._create_one(tasks)
+        if receipt.created_at is not None and receipt.is_all_new:
+            return fresh_response(tasks[0], receipt.created_at)
+        return _created(receipt, 0, tasks, _create_time(receipt), named=_is_named(request))
 
     async def batch_create_tasks(
         self, tenant: str, request: pb.BatchCreateTasksRequest
@@ -75,8 +78,8 @@ class TaskService:
             tasks = [new_task(tenant, item) for item in request.requests]
         await self._admission.admit(tasks)
         receipt = await self._creator.create(tasks)
-        if receipt.created_at is not None and not receipt.known and not receipt.repeats:
-            return fresh_response(tasks, receipt.created_at)
+        if receipt.created_at is not None and receipt.is_all_new:
+            return fresh_batch_response(tasks, receipt.created_at)
         create_time = _create_time(receipt)
         responses = [
             _created(receipt, index, tasks, create_time, named=_is_named(item))
@@ -138,19 +141,18 @@ class TaskService:
         if old.state not in _REPEATABLE:
             raise TaskNotRetryable(request.task_id, old.state)
         identifier = UUID(request.new_task_id) if request.new_task_id else new_id()
-        task = repeated_task(old, identifier, id_time(identifier))
-        response = await self._create_one(task, named=bool(request.new_task_id))
+        tasks = (repeated_task(old, identifier, id_time(identifier)),)
+        receipt = await self._create_one(tasks)
+        response = _created(receipt, 0, tasks, _create_time(receipt), named=bool(request.new_task_id))
         return pb.RetryTaskResponse(task=response.task)
 
-    async def _create_one(self, task: NewTask, *, named: bool) -> pb.CreateTaskResponse:
-        tasks = (task,)
+    async def _create_one(self, tasks: Sequence[NewTask]) -> Receipt:
         await self._admission.admit(tasks)
         try:
-            receipt = await self._creator.create(tasks)
+            return await self._creator.create(tasks)
         except TaskConflict as conflict:
             # An index is for batches only.
             raise TaskConflict(conflict.task_id) from None
-        return _created(receipt, 0, tasks, _create_time(receipt), named=named)
 
 
 def _is_named(request: pb.CreateTaskRequest) -> bool:
