@@ -18,6 +18,7 @@ from taskwire_shared.store.claims import CLAIM_RUNG
 from taskwire_shared.store.completions import SUCCEED
 from taskwire_shared.store.creations import CREATE_ALIKE
 from taskwire_shared.store.database import Database
+from taskwire_shared.store.day import direct_statement
 from taskwire_shared.store.processors import Processor, deregister, register
 
 _TENANT = "default"
@@ -36,6 +37,7 @@ class Batch:
     def __init__(self, processor: UUID, size: int, payload: bytes) -> None:
         ids = sorted(new_id() for _ in range(size))
         result = str(len(payload)).encode()
+        self.ids = ids
         self.size = size
         self.arguments: dict[str, tuple[Any, ...]] = {
             "create": (
@@ -88,7 +90,8 @@ async def _live(connection: Any, batches: Iterator[Batch], spent: Counter[str]) 
     for batch in batches:
         for name, statement in _STATEMENTS.items():
             before = time.perf_counter()
-            await connection.fetch(statement, *batch.arguments[name])
+            # As the store does: see `store.day`.
+            await connection.fetch(direct_statement(statement, batch.ids), *batch.arguments[name])
             spent[name] += time.perf_counter() - before  # type: ignore[assignment]  # Seconds, not a count.
 
 

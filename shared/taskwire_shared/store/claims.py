@@ -6,6 +6,7 @@ from uuid import UUID
 from taskwire_shared.domain import defaults
 from taskwire_shared.domain.task import ClaimedTask
 from taskwire_shared.store.database import Database
+from taskwire_shared.store.day import on_their_day
 from taskwire_shared.store.history import CHANGED_COLUMNS, NOTE_CHANGES, NOW, STATE, found_by_id
 from taskwire_shared.store.rows import CLAIMED_COLUMNS, columns, to_claimed_task
 
@@ -70,7 +71,7 @@ async def claim_rung(
     Left out are those that are not PENDING, of other types than `types`, of a paused queue, expired, or being changed
     by somebody else at this moment. Returns nothing when the processor's lease has passed.
     """
-    rows = await db.fetch(CLAIM_RUNG, processor, ids, types, limit)
+    rows = await on_their_day(CLAIM_RUNG, ids, lambda statement: db.fetch(statement, processor, ids, types, limit))
     return [to_claimed_task(row) for row in rows]
 
 

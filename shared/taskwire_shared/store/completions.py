@@ -8,6 +8,7 @@ from msgspec import Struct, structs
 from taskwire_shared.domain.outcome import Failed, Fence, HandedBack, RunnerLost, Stopped, Succeeded
 from taskwire_shared.domain.task import Failure, TaskState
 from taskwire_shared.store.database import Database
+from taskwire_shared.store.day import on_their_day
 from taskwire_shared.store.history import CHANGED_COLUMNS, NOTE_CHANGES, NOW, STATE, found_by_id
 from taskwire_shared.store.rows import RUNNER_DIED, RUNNER_KEY, failure_document, storable
 from taskwire_shared.store.verdicts import CARRY_OUT, HELD_COLUMNS, Wish
@@ -87,15 +88,14 @@ async def succeed(db: Database, processor: UUID, done: Sequence[Succeeded]) -> f
     done = sorted(done, key=_order)
     outputs = [outcome.output for outcome in done]
     fences = [outcome.fence for outcome in done]
-    tag = await db.execute(
-        SUCCEED,
-        processor,
-        [fence.task_id for fence in fences],
+    ids = [fence.task_id for fence in fences]
+    arguments = (
         [fence.attempt for fence in fences],
         [None if output is None else output.data for output in outputs],
         [None if output is None else output.is_text for output in outputs],
         [None if output is None else output.content_type or None for output in outputs],
     )
+    tag = await on_their_day(SUCCEED, ids, lambda statement: db.execute(statement, processor, ids, *arguments))
     if int(tag.rpartition(" ")[2]) == len(fences):
         return frozenset(fences)
     # Rare, so that asking again is cheaper than having every row sent back every time.
@@ -113,16 +113,15 @@ async def settle(db: Database, processor: UUID, outcomes: Sequence[Unsuccessful]
         BackendUnavailable: Whether it was committed is unknown; see `ended`.
     """
     outcomes = sorted(outcomes, key=_order)
-    rows = await db.fetch(
-        SETTLE,
-        processor,
-        [outcome.fence.task_id for outcome in outcomes],
+    ids = [outcome.fence.task_id for outcome in outcomes]
+    arguments = (
         [outcome.fence.attempt for outcome in outcomes],
         [_wish(outcome) for outcome in outcomes],
         [_failure(outcome) for outcome in outcomes],
         [_final_failure(outcome) for outcome in outcomes],
         [outcome.retry_in_seconds if isinstance(outcome, Failed) else None for outcome in outcomes],
     )
+    rows = await on_their_day(SETTLE, ids, lambda statement: db.fetch(statement, processor, ids, *arguments))
     return [Settled(Fence(row["id"], row["attempt"]), TaskState(row["state"])) for row in rows]
 
 
