@@ -45,6 +45,11 @@ _OPTIONS: Sequence[tuple[str, int]] = (
 )
 
 
+# What the library logs with a traceback although nothing has failed: that metadata is no UTF-8, which it then reads as
+# Latin-1, and that a caller was gone when the answer was to be sent. A caller could fill the disk with these.
+_NO_FAULTS = ("Invalid encoding on", "ExecuteBatchError raised in core by servicer method")
+
+
 class ListenError(Exception):
     """The gateway cannot listen on its address."""
 
@@ -80,6 +85,4 @@ def _credentials(settings: Settings) -> grpc.ServerCredentials:
 
 
 def _is_ours(record: logging.LogRecord) -> bool:
-    # The library says this with a traceback of every call whose metadata is no UTF-8, and reads it as Latin-1: nothing
-    # has failed, and a caller could fill the disk with it.
-    return not record.getMessage().startswith("Invalid encoding on")
+    return not record.getMessage().startswith(_NO_FAULTS)
