@@ -17,6 +17,7 @@ from taskwire_chaos.shape import Shape
 from taskwire_chaos.storm import Weather
 
 SECONDS = 15.0
+MAKE_UP_SECONDS = 90.0
 BOUND_SECONDS = 25.0
 """For everything to end after the heal: the lease, two starts of everything, and as much again."""
 
@@ -35,6 +36,8 @@ class Bug(Struct, frozen=True, kw_only=True):
     shape: Shape = Shape()
     seconds: float = SECONDS
     pause: tuple[float, float] = (0.5, 2.0)
+    strikes: int = 4
+    """Of each fault at least, however slow the machine is."""
 
     def plan(self, *, planted: bool = True) -> Plan:
         """Return a campaign aimed at it; without it `planted`, one that must be clean."""
@@ -45,6 +48,8 @@ class Bug(Struct, frozen=True, kw_only=True):
             bound_seconds=BOUND_SECONDS,
             shape=_with_bug(self.shape, bug),
             faults=self.faults,
+            least_faults={fault.name: self.strikes for fault in self.faults},
+            make_up_seconds=MAKE_UP_SECONDS,
             tries_everything=False,
             load={"operations": self.operations, **self.load},
         )
@@ -78,6 +83,7 @@ BUGS: tuple[Bug, ...] = (
         shape=_TWO,
         load=_CALM,
         seconds=35,
+        strikes=8,
         pause=(0.2, 1.0),
     ),
     Bug(
@@ -142,6 +148,7 @@ BUGS: tuple[Bug, ...] = (
         load=_CALM,
         shape=_TWO,
         seconds=25,
+        strikes=6,
     ),
     Bug(
         number="S9",
@@ -178,6 +185,7 @@ BUGS: tuple[Bug, ...] = (
         load=_CALM,
         shape=_TWO,
         pause=(30, 30),
+        strikes=1,
     ),
     Bug(
         number="S13",
@@ -187,6 +195,7 @@ BUGS: tuple[Bug, ...] = (
         operations={"create": 1},
         shape=_ONE,
         pause=(30, 30),
+        strikes=1,
     ),
     Bug(
         number="S14",
