@@ -19,8 +19,10 @@ STREAM_MESSAGES = 5
 HANG = "HANG"
 LEFT = "LEFT"
 """A stream that its reader has left."""
+REFUSED_EARLY = "REFUSED_EARLY"
 _OF_THE_CLIENT = "Internal error from Core"
-"""What the library on our side says of a stream whose deadline has passed before it has sent the request."""
+"""What the library on our side says of a call that has ended before its stream of requests was sent. It does not say
+how: by its deadline, or by a refusal of its metadata."""
 
 _OPTIONS = (("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1))
 
@@ -59,8 +61,8 @@ class Caller:
             code = error.code().name
             if code == "DEADLINE_EXCEEDED" and not call.hasty:
                 return HANG, b""
-            if call.hasty and error.details() == _OF_THE_CLIENT:
-                return "DEADLINE_EXCEEDED", b""
+            if call.method.duplex and error.details() == _OF_THE_CLIENT:
+                return REFUSED_EARLY, b""
             # What the library says itself may be needed to understand it.
             return code, (error.details() or "").encode()
 
