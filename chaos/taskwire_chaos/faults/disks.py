@@ -5,14 +5,12 @@ import signal
 from contextlib import suppress
 from typing import ClassVar
 
-import nats as nats_client
 import psutil
 
 from taskwire_chaos.faults import nats, postgres
 from taskwire_chaos.faults.fault import Fault
 from taskwire_chaos.site import is_running, start_again
 
-_JETSTREAM_SECONDS = 1.5
 _SWITCHES_MAX = 64
 """More segments than the disk of the log has room for."""
 _SWITCH_SECONDS = 12.0
@@ -23,8 +21,8 @@ _SWITCH = "SELECT pg_logical_emit_message(false, 'chaos', 'full'), pg_switch_wal
 class FillNats(Fault):
     """The store of NATS has no room left for some seconds.
 
-    Without a small disk its files may not grow instead. It is started again where it has switched JetStream off, which
-    it does not take back by itself.
+    Without a small disk its files may not grow instead. Then it is started again, as its operators have to: it may have
+    switched JetStream off, or go on to refuse what it could not write once (2.15 does either).
     """
 
     name: ClassVar[str] = "fill nats disk"
@@ -41,9 +39,8 @@ class FillNats(Fault):
                 await asyncio.sleep(self.seconds(2, 10))
             finally:
                 self._free()
-            if not await self._has_jetstream():
-                await self.site.nats.stop(signal.SIGKILL)
-                await start_again(self.site.nats)
+            await self.site.nats.stop(signal.SIGKILL)
+            await start_again(self.site.nats)
 
     def _fill(self) -> None:
         if self.site.nats_disk is not None:
@@ -60,19 +57,6 @@ class FillNats(Fault):
     def _limit(self, size: int) -> None:
         with suppress(psutil.Error, OSError):
             psutil.Process(self.site.nats.child.pid).rlimit(psutil.RLIMIT_FSIZE, (size, psutil.RLIM_INFINITY))
-
-    async def _has_jetstream(self) -> bool:
-        if not is_running(self.site.nats):
-            return False
-        with suppress(*nats.LOST):
-            async with asyncio.timeout(_JETSTREAM_SECONDS):
-                client = await nats_client.connect(self.site.nats.url, allow_reconnect=False, error_cb=nats.ignore)
-                try:
-                    await client.jetstream().account_info()
-                finally:
-                    await client.close()
-            return True
-        return False
 
 
 class FillPostgres(Fault):
