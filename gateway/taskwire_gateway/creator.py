@@ -36,7 +36,11 @@ FULL_FLUSH_TASKS = 250
 FLUSHES_MAX = 3
 """At once. More only wait for each other in Postgres."""
 LINGER_SECONDS = 0.003
-"""How long to gather when the flush before had company. On two cores 1,570 creates/s became 3,460 by this."""
+"""How long to gather when the flush before had company. On two cores 1,570 creates/s became 3,460 by this.
+
+6 ms, and to go on while others keep coming, made flushes of 24 instead of 14 with 64 creates in flight, but neither more
+creates nor less CPU a create (2,376 and 2,319/s, 368 and 363 us), and would keep 16 in flight waiting.
+"""
 LINGER_FROM_REQUESTS = 4
 """In the flush before. Fewer gain less than they lose by the wait."""
 REPLAY_WITHIN_SECONDS = 2.0
