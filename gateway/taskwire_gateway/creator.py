@@ -38,8 +38,8 @@ FLUSHES_MAX = 3
 LINGER_SECONDS = 0.003
 """How long to gather when the flush before had company. On two cores 1,570 creates/s became 3,460 by this.
 
-6 ms, and to go on while others keep coming, made flushes of 24 instead of 14 with 64 creates in flight, but neither more
-creates nor less CPU a create (2,376 and 2,319/s, 368 and 363 us), and would keep 16 in flight waiting.
+With 64 in flight, 6 ms made flushes of 24 instead of 14, but neither more creates nor less CPU for one (3 interleaved
+runs: 2,376 and 2,319/s, 368 and 363 us); to go on while others keep coming made 1,839/s. 16 in flight would wait.
 """
 LINGER_FROM_REQUESTS = 4
 """In the flush before. Fewer gain less than they lose by the wait."""
