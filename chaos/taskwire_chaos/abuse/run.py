@@ -34,8 +34,8 @@ POLL_SECONDS = 0.5
 TOLD_INPUTS = 10_000
 """Between two lines that say how far it is."""
 HELD_MIB_MAX = 32.0
-"""By how much the memory may grow that is in use: twice what a run of 200,000 has shown. What the allocator keeps for each
-of a dozen threads is part of it."""
+"""By how much the memory may grow that is in use: twice what a run of 200,000 has shown. What the allocator keeps for
+each of a dozen threads is part of it."""
 RESIDENT_MIB_MAX = 96.0
 """By how much resident memory may: megabytes at once leave holes that the allocator keeps."""
 SLACK = 4
