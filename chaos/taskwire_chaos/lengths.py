@@ -53,7 +53,7 @@ _GATE_COUNTS = {
     "refusals": 1,
 }
 _LONG = Weather(
-    seconds=3000,
+    seconds=3600,
     period=(8, 30),
     quiet=(3, 10),
     pause=(0.1, 1.5),
