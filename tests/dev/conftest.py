@@ -2,10 +2,13 @@
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import signal
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import psutil
 import pytest
@@ -60,7 +63,15 @@ class Program:
 
 
 @pytest.fixture
-async def run():
+async def usual_ports():
+    """Keep other test processes from starting a `dev` meanwhile: two that look at once find the same ports free."""
+    with (Path(tempfile.gettempdir()) / "taskwire-usual-ports.lock").open("w") as lock:
+        await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.fixture
+async def run(usual_ports):
     """Give a function that starts `taskwire dev` or `taskwire demo`; whatever still runs at the end is killed."""
     programs = []
 

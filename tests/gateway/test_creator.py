@@ -236,7 +236,11 @@ async def test_p9_a_full_queue_refuses(api, refused, monkeypatch):
         self._queue_depth_max = 3
         await plain(self, tasks)
 
+    async def keep(self):
+        """Leave the depths as they are: a sample taken before a create would forget it."""
+
     monkeypatch.setattr(Admission, "admit", admit)
+    monkeypatch.setattr(Admission, "_sample", keep)
     for _ in range(3):
         await api.create(queue="small")
     refusal = await refused(api.tasks.CreateTask(_request(queue="small")))
