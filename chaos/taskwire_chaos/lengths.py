@@ -59,7 +59,7 @@ _LONG = Weather(
     pause=(0.1, 1.5),
     kinds=(2, 4),
     # In a second of its mix a processor is killed 0.3 times and Postgres crashes 0.15 times on a machine that is busy:
-    # 250 of the 360 places in the mixes of such a storm go to what has to be reached.
+    # 250 of the 360 places in the mixes of 50 minutes of it go to what has to be reached.
     weights={"kill processor": 24, "kill gateway": 10},
     calm_every_seconds=480,
     calm_seconds=65,
