@@ -66,7 +66,7 @@ async def environment_for(peer: Peer, site: Site, redis_url: str) -> dict[str, s
     environment = {
         "PATH": os.defpath + ":/usr/local/bin",
         "PEER_POSTGRES": await site.bare_database(f"peer_{peer.name}"),
-        "PEER_NATS": site.nats.url,
+        "PEER_NATS": site.nats_url,
         "PEER_REDIS": redis_url,
     }
     if peer.prepare:

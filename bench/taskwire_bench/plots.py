@@ -72,7 +72,7 @@ def _named(result: Result, names: Mapping[str, str], *, ours: Sequence[str] = ()
 
 def charts(find: Callable[[str], Result | None]) -> list[Chart]:
     """Return a chart for each scenario that has a usable result."""
-    made = ((make, find(scenario)) for scenario, make in _CHARTS.items())
+    made = ((make, find(scenario)) for scenario, make in _CHARTS)
     return [chart for make, result in made if result is not None and (chart := make(result)).bars]
 
 
@@ -130,22 +130,33 @@ def _growth(result: Result) -> Chart:
 
 
 def _processes(result: Result) -> Chart:
-    names = {
-        figure.name: figure.name.split(".")[1].replace("x", " gateways, ") + " processors" for figure in result.figures
-    }
+    names = {}
+    for figure in result.figures:
+        _, services, *replicated = figure.name.split(".")
+        text = services.replace("x", " gateways, ") + " processors"
+        names[figure.name] = f"{text}, 3 NATS" if replicated else text
     bars = _named(result, names, ours=list(names))
     return Chart("processes", "Throughput by processes", "tasks/s", bars, _note(result))
 
 
-_CHARTS: Mapping[str, Callable[[Result], Chart]] = {
-    "throughput": _throughput,
-    "peers": _peers,
-    "unary": _unary,
-    "latency": _latency,
-    "payload": _payload,
-    "growth": _growth,
-    "processes": _processes,
-}
+def _cpu(result: Result) -> Chart:
+    used = result.cpu.get(result.scenario, {})
+    # Seconds per 1,000 tasks are milliseconds for each.
+    spreads = {role: Spread.of(1000 * value for value in spread.values) for role, spread in used.items()}
+    bars = [Bar(role, spread, True) for role, spread in sorted(spreads.items(), key=lambda item: -item[1].median)]
+    return Chart("cpu", "CPU of a task by process", "us", bars, _note(result))
+
+
+_CHARTS: Sequence[tuple[str, Callable[[Result], Chart]]] = (
+    ("throughput", _throughput),
+    ("throughput", _cpu),
+    ("peers", _peers),
+    ("unary", _unary),
+    ("latency", _latency),
+    ("payload", _payload),
+    ("growth", _growth),
+    ("processes", _processes),
+)
 
 
 def write(find: Callable[[str], Result | None], folder: Path) -> list[Path]:

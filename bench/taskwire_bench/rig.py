@@ -81,7 +81,7 @@ class Rig:
             "gateway": [service.child.pid for service in self.stack.gateways if service.is_running],
             "processor": [service.child.pid for service in self.stack.processors if service.is_running],
             "postgres": [self.site.postgres.child.pid],
-            "nats": [self.site.nats.child.pid],
+            "nats": [server.child.pid for server in self.site.nats],
         }
 
     async def pass_through(self, tasks: int, *, clear: bool = True, **wishes: object) -> Run:

@@ -1,14 +1,15 @@
 """A Postgres and a NATS of the benchmark's own, as `taskwire dev` runs them, in a folder that is deleted afterwards."""
 
 import tempfile
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import asyncpg
 
 from taskwire_bench.generator import ENVIRONMENT
 from taskwire_dev.nats import EmbeddedNats
+from taskwire_dev.nats_cluster import start_cluster
 from taskwire_dev.postgres import EmbeddedPostgres
 from taskwire_dev.stack import Stack
 from taskwire_migrations.migrate import upgrade
@@ -24,22 +25,29 @@ SERVICE_SETTINGS: Mapping[str, str] = {
 
 
 class Site:
-    """Both servers, running."""
+    """Postgres and NATS, running."""
 
-    def __init__(self, folder: Path, postgres: EmbeddedPostgres, nats: EmbeddedNats) -> None:
+    def __init__(self, folder: Path, postgres: EmbeddedPostgres, nats: Sequence[EmbeddedNats]) -> None:
         self.folder = folder
         self.postgres = postgres
         self.nats = nats
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, *, settings: Mapping[str, str] | None = None) -> AsyncIterator["Site"]:
+    async def open(cls, *, settings: Mapping[str, str] | None = None, nats_servers: int = 1) -> AsyncIterator["Site"]:
         """Start the servers; `settings` are those of Postgres that differ from `taskwire dev`."""
         with tempfile.TemporaryDirectory(prefix="taskwire-bench-") as name:
             folder = Path(name)
-            postgres = EmbeddedPostgres(folder / "postgres", settings=settings)
-            async with postgres, EmbeddedNats(folder / "nats") as nats:
-                yield cls(folder, postgres, nats)
+            async with EmbeddedPostgres(folder / "postgres", settings=settings) as postgres, AsyncExitStack() as stack:
+                if nats_servers > 1:
+                    yield cls(folder, postgres, await start_cluster(stack, folder, nats_servers))
+                else:
+                    yield cls(folder, postgres, [await stack.enter_async_context(EmbeddedNats(folder / "nats"))])
+
+    @property
+    def nats_url(self) -> str:
+        """Return the URLs of all servers, with commas between."""
+        return ",".join(server.url for server in self.nats)
 
     async def database(self, name: str) -> str:
         """Make a database with all tables and return its URL."""
@@ -63,7 +71,8 @@ class Site:
             **ENVIRONMENT,
             **SERVICE_SETTINGS,
             "TASKWIRE_DATABASE_URL": database_url,
-            "TASKWIRE_NATS_URL": self.nats.url,
+            "TASKWIRE_NATS_URL": self.nats_url,
+            "TASKWIRE_NATS_REPLICAS": str(len(self.nats)),
             **own,
         }
         return Stack(environment, folder=self.folder)

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from taskwire_chaos.cluster import start_cluster
 from taskwire_chaos.layout import RunFolder
 from taskwire_chaos.shape import Shape
 from taskwire_chaos.small_disks import SmallDisk, mount_small, unmount
 from taskwire_chaos.standby import copy_to_standby
 from taskwire_dev.nats import EmbeddedNats
+from taskwire_dev.nats_cluster import start_cluster
 from taskwire_dev.postgres import EmbeddedPostgres
 from taskwire_migrations.migrate import upgrade
 

@@ -1,26 +1,17 @@
-from taskwire_bench.conditions import Conditions
+import pytest
 from taskwire_bench.results import Figure, Result, Shelf
 from taskwire_bench.spread import Spread
 from taskwire_bench.table import verdicts
 from taskwire_bench.targets import TARGETS, Verdict, judge
 
-CONDITIONS = Conditions(
-    commit="c",
-    code="d",
-    moment="2026-01-01T00:00:00+00:00",
-    cores=2,
-    processor="p",
-    memory_gib=1.0,
-    system="s",
-    python="3.11",
-    packages={},
-    load_before=0.0,
-)
 
+@pytest.fixture
+def throughput(make_result):
+    def make(*values):
+        figure = Figure(name="throughput", unit="tasks/s", spread=Spread.of(values))
+        return make_result(scenario="throughput", figures=(figure,))
 
-def _result(*values: float) -> Result:
-    figure = Figure(name="throughput", unit="tasks/s", spread=Spread.of(values))
-    return Result(scenario="throughput", count=1, conditions=CONDITIONS, figures=(figure,))
+    return make
 
 
 def _verdict(result: Result | None, figure: str = "throughput") -> Verdict:
@@ -28,14 +19,14 @@ def _verdict(result: Result | None, figure: str = "throughput") -> Verdict:
     return next(item.verdict for item in judged if item.target.figure == figure)
 
 
-def test_the_median_decides() -> None:
-    assert _verdict(_result(1, 27_000, 99_000)) is Verdict.MET
-    assert _verdict(_result(1, 26_999, 99_000)) is Verdict.MISSED
+def test_the_median_decides(throughput) -> None:
+    assert _verdict(throughput(1, 27_000, 99_000)) is Verdict.MET
+    assert _verdict(throughput(1, 26_999, 99_000)) is Verdict.MISSED
 
 
-def test_what_is_missing_is_not_measured() -> None:
+def test_what_is_missing_is_not_measured(throughput) -> None:
     assert _verdict(None) is Verdict.NOT_MEASURED
-    assert _verdict(_result(1), "efficiency") is Verdict.NOT_MEASURED
+    assert _verdict(throughput(1), "efficiency") is Verdict.NOT_MEASURED
 
 
 def test_the_table_has_a_row_for_each_target() -> None:
@@ -45,9 +36,9 @@ def test_the_table_has_a_row_for_each_target() -> None:
     assert verdicts(judged).count(Verdict.NOT_MEASURED.value) == len(TARGETS)
 
 
-def test_a_result_is_read_as_it_was_kept(tmp_path) -> None:
+def test_a_result_is_read_as_it_was_kept(tmp_path, throughput) -> None:
     shelf = Shelf(tmp_path)
-    shelf.keep(_result(1, 2, 3))
+    shelf.keep(throughput(1, 2, 3))
 
-    assert shelf.find("throughput") == _result(1, 2, 3)
+    assert shelf.find("throughput") == throughput(1, 2, 3)
     assert shelf.find("unary") is None

@@ -27,7 +27,7 @@ async def measure(plan: Plan) -> Result:
     ours: list[Run] = []
     theirs: dict[str, list[PeerRun]] = {name: [] for name in ALL}
     async with Site.open() as site, Rig.open(site) as rig, AsyncExitStack() as stack:
-        servers = {"postgres": site.postgres.child.pid, "nats": site.nats.child.pid}
+        servers = {"postgres": site.postgres.child.pid, "nats": site.nats[0].child.pid}
         redis_url = ""
         try:
             redis_url, servers["redis"] = await stack.enter_async_context(redis(site.folder))

@@ -1,4 +1,6 @@
-"""Throughput by the number of gateways and processors."""
+"""Throughput by the number of gateways, processors and NATS servers."""
+
+from msgspec import Struct
 
 from taskwire_bench import conditions
 from taskwire_bench.plan import Plan
@@ -7,37 +9,54 @@ from taskwire_bench.rig import Rig, Run, cpu_of
 from taskwire_bench.site import SERVICE_SETTINGS, Site
 from taskwire_bench.spread import Spread
 
-GRID = ((1, 1), (2, 1), (4, 1), (1, 2), (1, 4), (2, 2), (4, 4))
-"""Gateways and processors."""
+
+class Team(Struct, frozen=True):
+    """How many there are of each."""
+
+    gateways: int
+    processors: int
+    nats_servers: int = 1
+    """With more than one, each keeps every ring."""
+
+    @property
+    def key(self) -> str:
+        """Name it in figures."""
+        replicas = f".nats{self.nats_servers}" if self.nats_servers > 1 else ""
+        return f"processes.{self.gateways}x{self.processors}{replicas}"
+
+    @property
+    def title(self) -> str:
+        """Name it for people."""
+        return f"{self.gateways} gateways, {self.processors} processors, {self.nats_servers} NATS"
+
+
+TEAMS = (
+    *(Team(gateways, processors) for gateways, processors in ((1, 1), (2, 1), (4, 1), (1, 2), (1, 4), (2, 2), (4, 4))),
+    Team(1, 1, nats_servers=3),
+)
 
 
 async def measure(plan: Plan) -> Result:
-    """Measure each combination on servers of its own."""
+    """Measure each team on servers of its own."""
     observed = conditions.observe()
-    runs: dict[tuple[int, int], list[Run]] = {}
+    runs: dict[Team, list[Run]] = {}
     settings: dict[str, str] = {}
-    for gateways, processors in GRID:
-        async with Site.open() as site, Rig.open(site, gateways=gateways, processors=processors) as rig:
+    for team in TEAMS:
+        async with (
+            Site.open(nats_servers=team.nats_servers) as site,
+            Rig.open(site, gateways=team.gateways, processors=team.processors) as rig,
+        ):
             await rig.pass_through(max(500, plan.count // 3))
-            runs[gateways, processors] = [await rig.pass_through(plan.count) for _ in range(plan.runs)]
+            runs[team] = [await rig.pass_through(plan.count) for _ in range(plan.runs)]
             settings = {**await site.postgres_settings(), **SERVICE_SETTINGS}
-        plan.say(f"{gateways} gateways, {processors} processors: {runs[gateways, processors][-1].rate:,.0f} tasks/s")
+        plan.say(f"{team.title}: {runs[team][-1].rate:,.0f} tasks/s")
     return Result(
         scenario="processes",
         count=plan.count,
         conditions=observed,
         settings=settings,
         figures=tuple(
-            Figure(
-                name=f"processes.{gateways}x{processors}",
-                unit="tasks/s",
-                spread=Spread.of(run.rate for run in runs[gateways, processors]),
-            )
-            for gateways, processors in GRID
+            Figure(name=team.key, unit="tasks/s", spread=Spread.of(run.rate for run in runs[team])) for team in TEAMS
         ),
-        cpu={
-            f"{gateways} gateways, {processors} processors": cpu_of(runs[gateways, processors])
-            for gateways, processors in GRID
-        },
-        missing={"nats.3": "the embedded NATS is one server: three replicas need a cluster"},
+        cpu={team.title: cpu_of(runs[team]) for team in TEAMS},
     )

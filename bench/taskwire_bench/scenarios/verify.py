@@ -31,7 +31,7 @@ async def measure(plan: Plan) -> Result:
         tasks = await _fill_days(url, plan.count)
         runs = []
         for _ in range(plan.runs):
-            runs.append(await asyncio.to_thread(_verify, url, site.nats.url, tasks))
+            runs.append(await asyncio.to_thread(_verify, url, site.nats_url, tasks))
             plan.say(f"verify: {tasks:,} tasks in {runs[-1][0]:.1f} s and {runs[-1][1]:.0f} MiB")
         settings = await site.postgres_settings()
     figures = (

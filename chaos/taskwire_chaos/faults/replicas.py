@@ -4,13 +4,13 @@ import asyncio
 import signal
 from typing import ClassVar
 
-from taskwire_chaos.cluster import leader_of
 from taskwire_chaos.faults.fault import Fault
 from taskwire_chaos.faults.postgres import POSTGRES
 from taskwire_chaos.journal import PROMOTED, Phase
 from taskwire_chaos.process_tree import signal_tree
 from taskwire_chaos.site import is_running, start_again
 from taskwire_chaos.standby import copy_to_standby, promote
+from taskwire_chaos.stream_leader import leader_of
 from taskwire_dev.nats import EmbeddedNats
 
 STREAM = "TASKWIRE_RINGS"

@@ -1,33 +1,19 @@
-"""A NATS cluster: servers that route to each other and keep what is replicated."""
+"""A cluster of NATS servers from a wheel: they route to each other and keep what is replicated."""
 
 import json
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-import msgspec
-import nats as nats_client
-import nats.errors
-from msgspec import Struct
-
 from taskwire_dev.children import Command
 from taskwire_dev.nats import EmbeddedNats
 from taskwire_dev.ports import LOOPBACK, free_port_near
 from taskwire_dev.server import write_private
 
-_NAME = "chaos"
-_ASK_SECONDS = 2.0
+_NAME = "taskwire-embedded"
 
 
-class _Placement(Struct):
-    leader: str = ""
-
-
-class _Stream(Struct):
-    cluster: _Placement | None = None
-
-
-class Node(EmbeddedNats):
+class NatsNode(EmbeddedNats):
     """One server of a cluster. All have the same password."""
 
     def __init__(self, folder: Path, name: str, route_port: int, others: Sequence[int]) -> None:
@@ -53,7 +39,7 @@ class Node(EmbeddedNats):
 
 
 async def start_cluster(stack: AsyncExitStack, folder: Path, count: int) -> list[EmbeddedNats]:
-    """Start the servers of a cluster; they stop with `stack`."""
+    """Start the servers of a cluster, each in a folder below `folder`; they stop with `stack`."""
     ports = [free_port_near(None) for _ in range(count)]
     nodes: list[EmbeddedNats] = []
     for number, port in enumerate(ports, 1):
@@ -61,28 +47,6 @@ async def start_cluster(stack: AsyncExitStack, folder: Path, count: int) -> list
         home.mkdir(parents=True)
         if nodes:
             write_private(home / "password", nodes[0].password)
-        node = Node(home, f"NATS-{number}", port, [other for other in ports if other != port])
+        node = NatsNode(home, f"NATS-{number}", port, [other for other in ports if other != port])
         nodes.append(await stack.enter_async_context(node))
     return nodes
-
-
-async def leader_of(nodes: Sequence[EmbeddedNats], stream: str) -> EmbeddedNats | None:
-    """Return the server that leads a stream, or None when nobody says so."""
-    for node in nodes:
-        try:
-            client = await nats_client.connect(node.url, allow_reconnect=False, connect_timeout=1, error_cb=_ignore)
-        except (nats.errors.Error, OSError, TimeoutError):
-            continue
-        try:
-            answer = await client.request(f"$JS.API.STREAM.INFO.{stream}", b"", timeout=_ASK_SECONDS)
-        except (nats.errors.Error, OSError, TimeoutError):
-            continue
-        finally:
-            await client.close()
-        found = msgspec.json.decode(answer.data, type=_Stream).cluster
-        return next((one for one in nodes if found is not None and one.name == found.leader), None)
-    return None
-
-
-async def _ignore(_: Exception) -> None:
-    """Say nothing: servers are killed all the time."""
