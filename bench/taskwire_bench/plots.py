@@ -6,8 +6,10 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from taskwire_bench import timeline
 from taskwire_bench.results import Result
 from taskwire_bench.spread import Spread
+from taskwire_bench.timeline import Timeline
 
 _WIDTH, _LABEL, _VALUE = 760, 250, 110
 _ROW, _TOP, _BOTTOM = 30, 46, 34
@@ -159,12 +161,33 @@ _CHARTS: Sequence[tuple[str, Callable[[Result], Chart]]] = (
 )
 
 
+def timelines(result: Result) -> list[Timeline]:
+    """Return what `steady` has seen over time."""
+    if "rate" not in result.details:
+        return []
+    phases = result.details["phases"]
+    note = f"{result.details['rate']:,.0f} tasks/s; {_note(result).partition(';')[0]}"
+    memory = result.details["memory"]
+    by_role = {role: [(at, used[role] / 1024**2) for at, used in memory] for role in memory[0][1]}
+    delays = {
+        name: [(second[0], second[place]) for second in result.details["seconds"]]
+        for name, place in (("p50", 2), ("p99", 3))
+    }
+    return [
+        Timeline("steady-memory", "Memory at half of the maximum", "MiB", by_role, phases, note),
+        Timeline("steady-delay", "From commit to event, of one second each", "ms", delays, phases, note),
+    ]
+
+
 def write(find: Callable[[str], Result | None], folder: Path) -> list[Path]:
     """Write the charts of all usable results into a folder and return their files."""
+    steady = find("steady")
+    pictures = {chart.file: draw(chart) for chart in charts(find)}
+    pictures |= {one.file: timeline.draw(one) for one in (timelines(steady) if steady else ())}
     folder.mkdir(parents=True, exist_ok=True)
     files = []
-    for chart in charts(find):
-        file = folder / f"{chart.file}.svg"
-        file.write_text(draw(chart))
+    for name, picture in pictures.items():
+        file = folder / f"{name}.svg"
+        file.write_text(picture)
         files.append(file)
     return files

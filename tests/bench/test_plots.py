@@ -1,6 +1,6 @@
 from xml.etree import ElementTree as ET
 
-from taskwire_bench.plots import Bar, Chart, charts, draw
+from taskwire_bench.plots import Bar, Chart, charts, draw, timelines, write
 from taskwire_bench.results import Figure
 from taskwire_bench.spread import Spread
 
@@ -33,3 +33,22 @@ def test_results_become_charts_and_what_was_not_measured_does_not(make_result) -
         "cpu": [("nats", 3.5)],
         "processes": [("2 gateways, 1 processors", 1), ("1 gateways, 1 processors, 3 NATS", 1)],
     }
+
+
+def test_what_was_steady_is_drawn_over_time(make_result, tmp_path) -> None:
+    details = {
+        "rate": 1000.0,
+        "phases": {"a reading transaction is open": [1.0, 2.0]},
+        "memory": [(0.0, {"nats": 1024**2}), (3.0, {"nats": 2 * 1024**2})],
+        "seconds": [(0.0, 10, 1.5, 9.0), (1.0, 10, 1.6, 8.0)],
+    }
+    steady = make_result(scenario="steady", details=details)
+
+    memory, delay = timelines(steady)
+    files = write({"steady": steady}.get, tmp_path)
+
+    assert memory.lines == {"nats": [(0.0, 1.0), (3.0, 2.0)]}
+    assert delay.lines == {"p50": [(0.0, 1.5), (1.0, 1.6)], "p99": [(0.0, 9.0), (1.0, 8.0)]}
+    assert [file.name for file in files] == ["steady-memory.svg", "steady-delay.svg"]
+    lines = [element for element in ET.fromstring(files[1].read_text()).iter() if element.tag.endswith("path")]
+    assert len(lines) == 2

@@ -79,6 +79,10 @@ async def measure(plan: Plan) -> Result:
         details={
             "started": started,
             "rate": rate,
+            "phases": {
+                "a reading transaction is open": [share * plan.count for share in _READING],
+                "a writing transaction is open": [share * plan.count for share in _WRITING],
+            },
             "memory": [(one.at - started, one.bytes) for one in memory],
             "seconds": [(one.at - started, one.events, one.p50_ms, one.p99_ms) for one in followed.seconds],
         },
