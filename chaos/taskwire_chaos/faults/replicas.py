@@ -23,6 +23,11 @@ class _OnACluster(Fault):
         """Return the servers that run and are not taken."""
         return [node for node in self.site.nats_nodes if is_running(node) and node.name not in self.site.busy]
 
+    async def leader(self) -> EmbeddedNats | None:
+        """Return the server that leads the stream of rings, or None when it is taken or there is none."""
+        leader = await leader_of(self.site.nats_nodes, STREAM)
+        return leader if leader in self.running() else None
+
 
 class KillLeader(_OnACluster):
     """SIGKILL to the server that leads the stream of rings, which comes back after some seconds, maybe empty."""
@@ -32,8 +37,8 @@ class KillLeader(_OnACluster):
 
     async def strike(self) -> None:
         """See `Fault`."""
-        leader = await leader_of(self.site.nats_nodes, STREAM)
-        if leader is None or leader not in self.running():
+        leader = await self.leader()
+        if leader is None:
             return
         async with self.site.taking(leader.name):
             self.note(leader.name)
@@ -52,8 +57,8 @@ class FreezeLeader(_OnACluster):
 
     async def strike(self) -> None:
         """See `Fault`."""
-        leader = await leader_of(self.site.nats_nodes, STREAM)
-        if leader is None or leader not in self.running():
+        leader = await self.leader()
+        if leader is None:
             return
         async with self.site.taking(leader.name):
             self.note(leader.name)

@@ -7,6 +7,7 @@ from typing import Self, TypeVar
 import asyncpg
 
 from taskwire_shared.domain.errors import BackendUnavailable
+from taskwire_shared.store.database import UNAVAILABLE
 
 T = TypeVar("T")
 
@@ -86,19 +87,15 @@ async def _answered(question: Callable[[], Awaitable[T]]) -> T:
         return await question()
     except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError) as error:
         raise NotTaskwire from error
+    except asyncpg.ReadOnlySQLTransactionError:
+        # Nothing here writes, so that this is a fault of ours and not an outage.
+        raise
     except (
-        OSError,
-        TimeoutError,
-        asyncpg.PostgresConnectionError,
-        asyncpg.InsufficientResourcesError,
-        asyncpg.OperatorInterventionError,
-        asyncpg.PostgresSystemError,
-        asyncpg.LockNotAvailableError,
+        *UNAVAILABLE,
         asyncpg.InvalidAuthorizationSpecificationError,
         asyncpg.InvalidCatalogNameError,
         asyncpg.InsufficientPrivilegeError,
         asyncpg.InterfaceError,
-        asyncpg.InternalClientError,
     ) as error:
         raise BackendUnavailable from error
 

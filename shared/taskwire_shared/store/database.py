@@ -44,7 +44,7 @@ _SESSION_SETTINGS = {
 }
 
 _REPEATABLE = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
-_UNAVAILABLE = (
+UNAVAILABLE = (
     OSError,
     TimeoutError,
     asyncpg.PostgresConnectionError,
@@ -57,6 +57,7 @@ _UNAVAILABLE = (
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.InternalClientError,
 )
+"""What the driver raises when the server does not answer, or cuts us off."""
 # What the driver says of a connection that was lost before: to a unit that goes on with it, for example to tidy up.
 _GONE = ("closed", "closing", "released back to the pool")
 
@@ -155,7 +156,7 @@ class Database:
         try:
             async with self._pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
                 return await unit(connection)
-        except _UNAVAILABLE as error:
+        except UNAVAILABLE as error:
             raise BackendUnavailable from error
         except asyncpg.InterfaceError as error:
             # Also raised for wrong arguments, which are a fault of ours and must not look like an outage.
@@ -195,7 +196,7 @@ async def _connect(url: str, pool_size: int, name: str, connect_timeout: float) 
                 connection_class=_Connection,
                 server_settings={**_SESSION_SETTINGS, "application_name": name},
             )
-        except _UNAVAILABLE as error:
+        except UNAVAILABLE as error:
             if loop.time() >= deadline:
                 raise BackendUnavailable from error
             await asyncio.sleep(CONNECT_PAUSE_SECONDS)
