@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Set as AbstractSet
 from typing import TypeVar
 from uuid import UUID
 
@@ -92,7 +93,7 @@ class Completer:
         self._bell.strike()
         self._count_successes(batch)
         self._metrics.task_processing_success.inc(len(applied))
-        self._note_refused([held for outcome, held in batch if outcome.fence not in applied], len(batch) - len(applied))
+        self._note_refused(batch, applied)
 
     async def _store_others(self, batch: list[tuple[Unsuccessful, Held]]) -> None:
         settled: list[Settled] = []
@@ -105,7 +106,7 @@ class Completer:
         self._bell.strike()
         self._ring_again(batch, settled)
         self._count_others(batch, settled)
-        self._note_refused([held for outcome, held in batch if outcome.fence not in applied], len(batch) - len(applied))
+        self._note_refused(batch, applied)
 
     async def _persist(self, outcomes: list[O], write: Callable[[list[O]], Awaitable[None]]) -> set[Fence]:
         """Write until the database has answered. Returns what turned out to be stored although it had not said so."""
@@ -189,12 +190,15 @@ class Completer:
         cancelled = sum(one.state is TaskState.CANCELLED for one in settled)
         self._metrics.task_processing_cancelled.inc(cancelled)
 
-    def _note_refused(self, refused: Sequence[Held], count: int) -> None:
-        if count <= 0:
+    def _note_refused(
+        self, batch: Sequence[tuple[Succeeded | Unsuccessful, Held]], applied: AbstractSet[Fence]
+    ) -> None:
+        if len(applied) == len(batch):
             return
-        self._metrics.refused.inc(count)
-        for held in refused:
-            log.warning(Event.COMPLETION_REFUSED, task_id=str(held.task.id), attempt=held.task.attempt)
+        for outcome, held in batch:
+            if outcome.fence not in applied:
+                self._metrics.refused.inc()
+                log.warning(Event.COMPLETION_REFUSED, task_id=str(held.task.id), attempt=held.task.attempt)
 
 
 def _fences(outcomes: Sequence[Succeeded | Unsuccessful]) -> list[Fence]:

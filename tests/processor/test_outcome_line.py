@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from taskwire_processor.outcome_line import BATCH_MAX, OutcomeLine
+from taskwire_processor.outcome_line import BATCH_MAX, FULL_BATCH, STORES_MAX, OutcomeLine
 
 
 class _Store:
@@ -38,6 +38,27 @@ async def test_stores_at_once_when_idle_and_gathers_meanwhile(store):
 
     assert store.batches == [[1], [2, 3, 4]]
     assert list(line) == []
+
+
+async def test_a_full_batch_does_not_wait_for_the_one_before_it_and_a_third_does(store):
+    line = OutcomeLine(store)
+    running = asyncio.create_task(line.run())
+    line.add(0)
+    await asyncio.wait_for(store.began.wait(), 5)
+    for full in range(STORES_MAX):
+        store.began.clear()
+        for number in range(FULL_BATCH):
+            line.add(number)
+        if full + 1 < STORES_MAX:
+            await asyncio.wait_for(store.began.wait(), 5)
+
+    assert [len(batch) for batch in store.batches] == [1, FULL_BATCH]
+    assert len(line) == len(list(line)) == 1 + STORES_MAX * FULL_BATCH
+    store.go_on.set()
+    await asyncio.wait_for(line.emptied(), 5)
+    running.cancel()
+
+    assert [len(batch) for batch in store.batches] == [1, FULL_BATCH, FULL_BATCH]
 
 
 async def test_batches_are_bounded(store):
