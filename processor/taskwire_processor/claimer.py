@@ -24,8 +24,10 @@ from taskwire_shared.telemetry.metrics import ProcessorMetrics
 BATCH_MAX = 500
 """Tasks in one claim."""
 CLAIMS_MAX = 2
-"""Claims of rung tasks under way, the second only of a full batch. On a machine that was busy with other things (9
+"""Claims of rung tasks under way, under load the second only of a full batch. On a machine that did other things too (9
 pairs of runs) 12,300 tasks/s became 14,400, at the same CPU time a task."""
+FEW_TASKS = 4
+"""Beside a claim of no more, a second one does not wait: see `QUIET_FLUSHES` of the gateway's creator."""
 CLAIM_SECONDS = 5.0
 """For an answer. A claim that is answered later counts as lost; the lease finds what it claimed (see `leaseholder`)."""
 SCAN_SECONDS = 3.0
@@ -81,6 +83,7 @@ class Claimer:
         self._closed = asyncio.Event()
         self._is_scanning = False
         self._claims: set[asyncio.Task[None]] = set()
+        self._claiming = 0
         self._claiming_alone = asyncio.Lock()
         self._alone_left_waiting = False
         slots.on_freed = self._woken.set
@@ -126,8 +129,8 @@ class Claimer:
         # While a scan waits for room it goes first, or else old tasks would starve behind a steady stream of new.
         if self._is_scanning or len(self._claims) >= CLAIMS_MAX:
             return False
-        # Alone, a claim takes what there is; beside another, less than a full batch would only make both dearer.
-        return len(self._backlog) >= (BATCH_MAX if self._claims else 1)
+        # Alone, a claim takes what there is; beside a large one, less than a full batch would only make both dearer.
+        return len(self._backlog) >= (1 if self._claiming <= FEW_TASKS else BATCH_MAX)
 
     async def _begin_claim(self, group: asyncio.TaskGroup, room: int) -> None:
         claim = group.create_task(self._claim_rung(room))
@@ -149,10 +152,14 @@ class Claimer:
 
     async def _claim_rung(self, room: int) -> None:
         pick = self._backlog.take(room)
-        claimed = await self._claim(
-            len(pick.ids),
-            lambda: claims.claim_rung(self._db, self._processor, pick.ids, self._runners.shared_types, room),
-        )
+        self._claiming += len(pick.ids)
+        try:
+            claimed = await self._claim(
+                len(pick.ids),
+                lambda: claims.claim_rung(self._db, self._processor, pick.ids, self._runners.shared_types, room),
+            )
+        finally:
+            self._claiming -= len(pick.ids)
         if claimed is None:
             # Not acknowledged: the ring comes again, here or elsewhere.
             return

@@ -188,6 +188,32 @@ async def test_creates_that_arrive_together_share_a_statement(api, monkeypatch):
     assert len(sizes) < 60
 
 
+async def test_creates_that_come_one_by_one_do_not_wait_for_each_other_but_few_go_at_once(api, monkeypatch, eventually):
+    began, gate = [], asyncio.Event()
+    plain = Creations.create_tasks
+
+    async def held(self, tasks):
+        began.append(len(tasks))
+        await gate.wait()
+        return await plain(self, tasks)
+
+    first = await api.tasks.CreateTask(_request())
+    monkeypatch.setattr(Creations, "create_tasks", held)
+    calls = []
+    for number in range(creator.QUIET_FLUSHES):
+        calls.append(asyncio.ensure_future(api.tasks.CreateTask(_request())))
+        await eventually(lambda expected=number + 1: len(began) == expected)
+    calls += [asyncio.ensure_future(api.tasks.CreateTask(_request())) for _ in range(5)]
+    # Answered when the creates before it, on the same connection, have been taken up.
+    await api.get(first.task.id)
+    gate.set()
+    await asyncio.gather(*calls)
+
+    assert began[: creator.QUIET_FLUSHES] == [1] * creator.QUIET_FLUSHES
+    assert sum(began) == creator.QUIET_FLUSHES + 5
+    assert len(began) < creator.QUIET_FLUSHES + 5
+
+
 async def test_p9_a_full_buffer_refuses_and_recovers(api, refused, monkeypatch):
     monkeypatch.setattr(creator, "WAITING_TASKS_MAX", 3)
     gate = asyncio.Event()

@@ -1,9 +1,11 @@
 """Filling free slots: by rings, and without."""
 
 import asyncio
+from uuid import UUID
 
 import pytest
 
+from taskwire_processor.claimer import FEW_TASKS
 from taskwire_shared.domain.errors import BackendUnavailable
 from taskwire_shared.domain.task import TaskState
 from taskwire_shared.store import claims, queues
@@ -75,28 +77,63 @@ async def test_claim_that_the_database_does_not_answer_is_repeated(processor, ta
     assert {first.state, second.state} == {S.SUCCEEDED}
 
 
-async def test_second_claim_is_begun_beside_the_first_only_for_a_full_batch(processor, tasks, monkeypatch, eventually):
+@pytest.fixture
+def slow_claims(monkeypatch):
+    """Hold up claims of rung tasks from `begin()` on, until `gate` is set; `asked` is what they ask for."""
+    original = claims.claim_rung
+
+    class Slow:
+        def __init__(self) -> None:
+            self.asked: list[list[UUID]] = []
+            self.gate = asyncio.Event()
+
+        def begin(self) -> None:
+            monkeypatch.setattr(claims, "claim_rung", self)
+            monkeypatch.setattr(claims, "claim_waiting", self.find_nothing)
+
+        async def find_nothing(self, *_):
+            return []
+
+        async def __call__(self, db, processor_id, ids, *args):
+            self.asked.append(ids)
+            await self.gate.wait()
+            return await original(db, processor_id, ids, *args)
+
+    return Slow()
+
+
+async def test_second_claim_is_begun_beside_a_large_one_only_for_a_full_batch(
+    processor, tasks, monkeypatch, eventually, slow_claims
+):
     monkeypatch.setattr("taskwire_processor.claimer.BATCH_MAX", 20)
-    original, asked, gate = claims.claim_rung, [], asyncio.Event()
-
-    async def slow(db, processor_id, ids, *args):
-        asked.append(ids)
-        await gate.wait()
-        return await original(db, processor_id, ids, *args)
-
     async with processor(concurrency=100):
         await tasks.ends(await tasks.create("pid"))
-        monkeypatch.setattr(claims, "claim_rung", slow)
-        ids = [await tasks.create("pid")]
-        await eventually(lambda: len(asked) == 1)
+        slow_claims.begin()
+        ids = await tasks.create_many("pid", FEW_TASKS + 1)
+        await eventually(lambda: len(slow_claims.asked) == 1)
         ids += await tasks.create_many("pid", 19)
         ids += await tasks.create_many("pid", 70)
-        await eventually(lambda: len(asked) == 2)
-        began = [len(one) for one in asked]
-        gate.set()
+        await eventually(lambda: len(slow_claims.asked) == 2)
+        began = [len(one) for one in slow_claims.asked]
+        slow_claims.gate.set()
         ended = await asyncio.gather(*(tasks.ends(one) for one in ids))
 
-    assert began == [1, 20]
+    assert began == [FEW_TASKS + 1, 20]
+    assert {task.attempt for task in ended} == {1}
+
+
+async def test_second_claim_is_begun_at_once_beside_a_small_one(processor, tasks, eventually, slow_claims):
+    async with processor(concurrency=100):
+        await tasks.ends(await tasks.create("pid"))
+        slow_claims.begin()
+        ids = [await tasks.create("pid")]
+        await eventually(lambda: len(slow_claims.asked) == 1)
+        ids.append(await tasks.create("pid"))
+        await eventually(lambda: len(slow_claims.asked) == 2)
+        slow_claims.gate.set()
+        ended = await asyncio.gather(*(tasks.ends(one) for one in ids))
+
+    assert slow_claims.asked[:2] == [[ids[0]], [ids[1]]]
     assert {task.attempt for task in ended} == {1}
 
 
