@@ -19,7 +19,7 @@ from taskwire_gateway.validation import check_watch_tasks
 from taskwire_gateway.watch_reads import WatchReads
 from taskwire_gateway.watches import Watch, Watches
 from taskwire_shared.domain import limits
-from taskwire_shared.domain.errors import WatchTooSlow
+from taskwire_shared.domain.errors import ResumeTokenExpired, WatchTooSlow
 from taskwire_shared.domain.selector import TaskSelector
 from taskwire_shared.domain.task import Task
 from taskwire_shared.store.events import FeedPage
@@ -56,9 +56,8 @@ class FeedWatcher:
         """Send every change behind `resume_token`, or from now on."""
         check_watch_tasks(request)
         selector = selector_value(request.selector)
-        tokens = ResumeTokens(self._seal, self._tailer.incarnation, tenant, selector)
-        position = tokens.open(request.resume_token)
         with self._watches.open(METHOD) as watch:
+            tokens, position = await self._opened(tenant, selector, request.resume_token)
             course = _Course(self._reads, watch, tokens, send)
             try:
                 if position is None:
@@ -68,9 +67,20 @@ class FeedWatcher:
             finally:
                 self._sent.inc(course.sent_count)
 
+    async def _opened(self, tenant: str, selector: TaskSelector, token: str) -> tuple[ResumeTokens, Position | None]:
+        """Open a token of the database that the tailer knows, or of one that it has not heard of yet."""
+        tokens = ResumeTokens(self._seal, self._tailer.incarnation, tenant, selector)
+        try:
+            return tokens, tokens.open(token)
+        except ResumeTokenExpired:
+            tokens = ResumeTokens(self._seal, await self._reads.incarnation(), tenant, selector)
+            return tokens, tokens.open(token)
+
     async def _begin(self, course: "_Course", feed: Feed) -> None:
         with self._dispatcher.dealing_to(feed):
             position = await self._tailer.joined(feed)
+            # It may have met another database meanwhile, of which our tokens would not be.
+            course.watch.check_age()
             await course.start(position, "", self._watches.heartbeat_seconds)
             await course.live(feed, read_up_to=position)
 
@@ -79,7 +89,7 @@ class FeedWatcher:
     ) -> None:
         """Read the table up to now, join the tailer, read the rest, and go on with what is dealt."""
         feed = Feed(tenant, selector, course.watch.alarm)
-        page = await self._reads.feed(position)
+        page = await course.read(position)
         await course.start(position, token, self._watches.heartbeat_seconds)
         position = await course.catch_up(feed, page)
         for _ in range(JOINS_MAX):
@@ -87,7 +97,7 @@ class FeedWatcher:
             with self._dispatcher.dealing_to(feed):
                 await self._tailer.joined(feed)
                 course.forget_versions()
-                position = await course.catch_up(feed, await self._reads.feed(position))
+                position = await course.catch_up(feed, await course.read(position))
                 if not feed.has_overflown:
                     await course.live(feed, read_up_to=position)
         raise WatchTooSlow
@@ -113,6 +123,10 @@ class _Course:
         started = pb.WatchStarted(heartbeat_interval=interval)
         await self._say(pb.WatchTasksResponse(started=started, resume_token=self._token))
 
+    async def read(self, position: Position) -> FeedPage[Task]:
+        """Read what was committed since `position`."""
+        return await self._reads.feed(position, self._tokens.incarnation)
+
     def forget_versions(self) -> None:
         """Forget which versions were sent: from now on, what is read may also be dealt."""
         self._versions.clear()
@@ -126,7 +140,7 @@ class _Course:
             await self._deliver(changes, page.position)
             if page.is_complete:
                 return page.position
-            page = await self._reads.feed(page.position)
+            page = await self.read(page.position)
 
     async def live(self, feed: Feed, *, read_up_to: Position) -> NoReturn:
         """Send what is dealt to `feed`, but for what `catch_up` has sent: everything up to `read_up_to`."""

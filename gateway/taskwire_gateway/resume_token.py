@@ -10,20 +10,22 @@ from taskwire_shared.domain.errors import ResumeTokenExpired
 from taskwire_shared.domain.selector import TaskSelector
 from taskwire_shared.store.positions import Position
 
-_INCARNATION_BYTES = 8
+_MARK_BYTES = 8
 
 
 class ResumeTokens:
     """Makes and opens the tokens of one caller's selector."""
 
     def __init__(self, seal: Seal, incarnation: str, tenant: str, selector: TaskSelector) -> None:
+        self.incarnation = incarnation
+        """Of the database: the positions in the tokens were read there."""
         self._seal = seal
-        self._incarnation = blake2b(incarnation.encode(), digest_size=_INCARNATION_BYTES).digest()
+        self._mark = blake2b(incarnation.encode(), digest_size=_MARK_BYTES).digest()
         self._bound_to = (b"resume", tenant.encode(), selector_bytes(selector))
 
     def make(self, position: Position) -> str | None:
         """Make a token, or None where so many transactions are open that none would be short enough."""
-        token = self._seal.close(self._incarnation + position.to_bytes(), *self._bound_to)
+        token = self._seal.close(self._mark + position.to_bytes(), *self._bound_to)
         return token if len(token) <= limits.RESUME_TOKEN_CHARS_MAX else None
 
     def open(self, token: str) -> Position | None:
@@ -38,6 +40,6 @@ class ResumeTokens:
         body = self._seal.open(token, *self._bound_to)
         if body is None:
             raise refuse_field("resume_token", "must be a resume_token of the same call with the same selector")
-        if body[:_INCARNATION_BYTES] != self._incarnation:
+        if body[:_MARK_BYTES] != self._mark:
             raise ResumeTokenExpired
-        return Position.from_bytes(body[_INCARNATION_BYTES:])
+        return Position.from_bytes(body[_MARK_BYTES:])

@@ -94,7 +94,7 @@ class Tailer:
                 _log.warning(Event.TAILER_FAILED, cause=repr(error.__cause__))
                 await self._outlast_outage()
             except ResumeTokenExpired:
-                await self._begin_anew()
+                await self._begin_anew(await self._present_installation())
             await asyncio.sleep(PAUSE_SECONDS)
 
     async def _wait_for_work(self) -> None:
@@ -119,7 +119,7 @@ class Tailer:
         while not is_complete:
             joining = dict(self._joining)
             if self._position is None:
-                self._position, is_complete = await events.current_position(self._db), True
+                self._position, is_complete = await events.current_position(self._db, self.incarnation), True
             else:
                 deal = self._deal_feed if self._dispatcher.has_feeds else self._deal_moves
                 self._position, is_complete = await deal(self._position)
@@ -135,7 +135,7 @@ class Tailer:
             joined.set_result(position)
 
     async def _deal_feed(self, position: Position) -> tuple[Position, bool]:
-        page = await events.feed_since(self._db, position, PAGE_TASKS_MAX)
+        page = await events.feed_since(self._db, position, PAGE_TASKS_MAX, self.incarnation)
         self._dispatcher.deal_page(page.items, page.position)
         # Dealt once: when the database goes away in the middle of what follows, the page must not be read again.
         self._position = page.position
@@ -148,7 +148,7 @@ class Tailer:
 
     async def _deal_moves(self, position: Position) -> tuple[Position, bool]:
         """Do the same where nobody wants to see everything, at a third of the cost."""
-        page = await events.moves_since(self._db, position, PAGE_TASKS_MAX)
+        page = await events.moves_since(self._db, position, PAGE_TASKS_MAX, self.incarnation)
         await self._deal_versions({move.task_id for move in page.items})
         return page.position, page.is_complete
 
@@ -168,19 +168,21 @@ class Tailer:
 
     async def _outlast_outage(self) -> None:
         """Wait for the database, and see that it is the one of before: a restored one has forgotten our position."""
-        while True:
-            await asyncio.sleep(OUTAGE_PAUSE_SECONDS)
-            try:
-                found = await read_installation(self._db)
-            except BackendUnavailable:
-                continue
-            _log.info(Event.TAILER_RECOVERED)
-            if found.incarnation != self._installation.incarnation:
-                self._installation = found
-                await self._begin_anew()
-            return
+        await asyncio.sleep(OUTAGE_PAUSE_SECONDS)
+        found = await self._present_installation()
+        _log.info(Event.TAILER_RECOVERED)
+        if found.incarnation != self.incarnation:
+            await self._begin_anew(found)
 
-    async def _begin_anew(self) -> None:
+    async def _present_installation(self) -> Installation:
+        while True:
+            try:
+                return await read_installation(self._db)
+            except BackendUnavailable:
+                await asyncio.sleep(OUTAGE_PAUSE_SECONDS)
+
+    async def _begin_anew(self, installation: Installation) -> None:
         """Send the watchers away: what they have seen and what the database holds is no longer one history."""
+        self._installation = installation
         self._position = None
         await self._watches.move_all()

@@ -14,6 +14,7 @@ from taskwire_shared.domain.task import Task
 from taskwire_shared.store import events, reads
 from taskwire_shared.store.database import Database
 from taskwire_shared.store.events import FeedPage
+from taskwire_shared.store.installation import read_installation
 from taskwire_shared.store.positions import Position
 
 READS_MAX = 3
@@ -48,7 +49,15 @@ class WatchReads:
             versions = await events.versions_after(self._db, [(task_id, after)], VERSIONS_MAX)
         return VersionsPage(versions, len(versions) < VERSIONS_MAX)
 
-    async def feed(self, position: Position) -> FeedPage[Task]:
-        """Read a page of what was committed since `position`. Raises `ResumeTokenExpired` when it is no longer kept."""
+    async def feed(self, position: Position, incarnation: str) -> FeedPage[Task]:
+        """Read a page of what was committed since `position`, which was read in this incarnation of the database.
+
+        Raises `ResumeTokenExpired` when it is no longer kept, or it is another database that answers.
+        """
         async with self._turns:
-            return await events.feed_since(self._db, position, PAGE_TASKS_MAX)
+            return await events.feed_since(self._db, position, PAGE_TASKS_MAX, incarnation)
+
+    async def incarnation(self) -> str:
+        """Read which life of the database this is."""
+        async with self._turns:
+            return (await read_installation(self._db)).incarnation

@@ -185,6 +185,69 @@ async def test_p6_a_token_from_before_a_restore_is_out_of_range(gateway, refused
         assert (refusal.code, refusal.reason) == ("OUT_OF_RANGE", "RESUME_TOKEN_EXPIRED")
 
 
+@pytest.fixture
+async def unaware(gateway, database_url):
+    """Give a gateway that has not heard that its database was exchanged, one that knows it, and a token from before."""
+    async with gateway() as old:
+        call = old.tasks.WatchTasks(pb.WatchTasksRequest())
+        token = (await _read(call)).resume_token
+        call.cancel()
+        async with Database.open(database_url) as other:
+            await other.execute("UPDATE installation SET incarnation = gen_random_uuid()")
+        async with gateway() as new:
+            yield old, new, token
+
+
+async def test_p6_a_token_of_an_exchanged_database_is_out_of_range_before_anybody_knows(unaware, refused):
+    old, _, token = unaware
+    refusal = await refused(old.tasks.WatchTasks(pb.WatchTasksRequest(resume_token=token)))
+    assert (refusal.code, refusal.reason) == ("OUT_OF_RANGE", "RESUME_TOKEN_EXPIRED")
+
+
+async def test_p6_a_watch_moves_on_to_a_gateway_that_has_not_heard_of_the_exchange(unaware):
+    old, new, _ = unaware
+    call = new.tasks.WatchTasks(pb.WatchTasksRequest())
+    token = (await _read(call)).resume_token
+    call.cancel()
+    created = await new.create()
+    assert await _first_change(old, token) == created.id
+
+
+async def test_p6_a_watch_that_begins_where_nobody_has_heard_of_the_exchange_moves_on_elsewhere(unaware):
+    old, new, _ = unaware
+    token = await _begin(old)
+    created = await new.create()
+    assert await _first_change(new, token) == created.id
+
+
+async def _begin(api):
+    """Open a watch as a client does, which comes back when it is moved. Returns its token."""
+    while True:
+        call = api.tasks.WatchTasks(pb.WatchTasksRequest())
+        try:
+            return (await _read(call)).resume_token
+        except grpc.aio.AioRpcError as error:
+            if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                raise
+        finally:
+            call.cancel()
+
+
+async def _first_change(api, token):
+    """Go on from a token as a client does, up to the first change. Returns the id of its task."""
+    while True:
+        call = api.tasks.WatchTasks(pb.WatchTasksRequest(resume_token=token))
+        try:
+            while not (message := await _read(call)).HasField("changes"):
+                token = message.resume_token
+            return message.changes.tasks[0].id
+        except grpc.aio.AioRpcError as error:
+            if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                raise
+        finally:
+            call.cancel()
+
+
 async def test_p6_a_feed_that_is_read_too_slowly_is_aborted_and_can_be_resumed(api, worker, refused, monkeypatch):
     monkeypatch.setattr(feed, "BUFFER_CHANGES_MAX", 5)
     call = api.tasks.WatchTasks(pb.WatchTasksRequest())

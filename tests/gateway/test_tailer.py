@@ -174,6 +174,25 @@ async def test_p6_a_restored_database_sends_the_watchers_away(db, tail, monkeypa
             assert set(await _take(feed, alarm, 1)) == ids
 
 
+@pytest.mark.parametrize("watched", [True, False])
+async def test_p6_another_database_behind_the_same_address_sends_the_watchers_away(db, tail, watched):
+    before = tail.tailer.incarnation
+    with tail.watches.open("WatchTasks") as watch:
+        if watched:
+            async with _feed(tail):
+                await db.execute("UPDATE installation SET incarnation = gen_random_uuid()")
+                tail.tailer.wake()
+                async with asyncio.timeout(SECONDS):
+                    await watch.wait()
+        else:
+            await db.execute("UPDATE installation SET incarnation = gen_random_uuid()")
+            async with _feed(tail) as (feed, alarm):
+                assert await _store(db) == set(await _take(feed, alarm, 1))
+        with pytest.raises(WatchMoved):
+            watch.check_age()
+    assert tail.tailer.incarnation != before
+
+
 async def test_a_join_does_not_wait_for_ever(db, tail, monkeypatch):
     monkeypatch.setattr(module, "JOIN_SECONDS", 0.05)
 

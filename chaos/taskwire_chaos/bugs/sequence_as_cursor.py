@@ -15,13 +15,14 @@ def plant() -> None:
     WHERE e.seq > $1 ORDER BY e.seq LIMIT $2
     """
 
-    async def read(db: Any, statement: str, position: Any, limit: int, convert: Any) -> Any:
-        del statement
+    async def read(db: Any, statement: str, position: Any, limit: int, incarnation: str, convert: Any) -> Any:
+        del statement, incarnation
         rows = await db.fetch(since, position.xmax, limit)
         seen = rows[-1]["seq"] if rows else position.xmax
         return events.FeedPage([convert(row) for row in rows], Position(seen), len(rows) < limit)
 
-    async def current(db: Any) -> Any:
+    async def current(db: Any, incarnation: str) -> Any:
+        del incarnation
         return Position(await db.fetchval("SELECT coalesce(max(seq), 0) FROM task_events"))
 
     replace(events, "_read", lambda _: read)

@@ -7,6 +7,9 @@ position. Nothing is missed and nothing comes twice, whatever order transactions
 A position ends behind the newest event, though, and not where its snapshot does: numbers of transactions that have
 written nothing are given once more after a crash, and after the promotion of a standby. An event that can be seen is on
 disk (and on a synchronous standby), so that numbers up to its own are never given again.
+
+A position is of use only in the database that it was read in. Each read says which one answers, in the same snapshot:
+connections may lead to another server from one statement to the next, without an error that would tell.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -19,6 +22,7 @@ from msgspec import Struct
 from taskwire_shared.domain.errors import ResumeTokenExpired
 from taskwire_shared.domain.task import Task
 from taskwire_shared.store.database import Database
+from taskwire_shared.store.installation import INCARNATION
 from taskwire_shared.store.positions import Position
 from taskwire_shared.store.rows import to_task
 
@@ -49,7 +53,7 @@ news AS MATERIALIZED (
     (SELECT e.* FROM task_events e WHERE e.xid = ANY ($2::text[]::xid8[]))
 )
 """
-_HERE = "pg_current_snapshot()::text AS here, (SELECT feed_floor FROM installation)::text AS floor"
+_HERE = f"pg_current_snapshot()::text AS here, feed_floor::text AS floor, {INCARNATION} AS incarnation"
 
 # The LIMIT makes it one look-up per event: a join would rather merge a page with a whole day of tasks.
 FEED = f"""
@@ -57,16 +61,16 @@ WITH {_NEWS}, known AS (
     SELECT e.xid::text::bigint AS xid, e.seq, {_THEN}
     FROM news e, LATERAL (SELECT * FROM tasks WHERE tasks.id = e.task_id LIMIT 1) AS t
 )
-SELECT {_HERE}, known.* FROM (SELECT 1) AS always LEFT JOIN known ON false
+SELECT {_HERE}, known.* FROM installation LEFT JOIN known ON false
 UNION ALL
-SELECT NULL, NULL, known.* FROM known
+SELECT NULL, NULL, NULL, known.* FROM known
 """
 
 MOVES = f"""
 WITH {_NEWS}, known AS (SELECT e.xid::text::bigint AS xid, e.seq, e.task_id AS id, e.version FROM news e)
-SELECT {_HERE}, known.* FROM (SELECT 1) AS always LEFT JOIN known ON false
+SELECT {_HERE}, known.* FROM installation LEFT JOIN known ON false
 UNION ALL
-SELECT NULL, NULL, known.* FROM known
+SELECT NULL, NULL, NULL, known.* FROM known
 """
 
 # The versions just below, where they are not below the given transaction.
@@ -88,7 +92,7 @@ ORDER BY e.task_id, e.version LIMIT $3
 VERSIONS = _VERSIONS % _NO_INPUT
 VERSIONS_FULL = _VERSIONS % _INPUT
 
-NOW = f"SELECT {_HERE}, (SELECT xid FROM task_events ORDER BY xid DESC LIMIT 1)::text AS newest"
+NOW = f"SELECT {_HERE}, (SELECT xid FROM task_events ORDER BY xid DESC LIMIT 1)::text AS newest FROM installation"
 
 
 class Move(Struct, frozen=True, gc=False):
@@ -108,30 +112,40 @@ class FeedPage(Struct, Generic[T], frozen=True):
     """Whether this was everything up to the moment of reading; otherwise there is more to be read at once."""
 
 
-async def current_position(db: Database) -> Position:
-    """Return the position from which only later changes follow."""
+async def current_position(db: Database, incarnation: str | None = None) -> Position:
+    """Return the position from which only later changes follow.
+
+    Raises:
+        ResumeTokenExpired: The database is no longer `incarnation`; None is any.
+    """
     row = await db.fetchrow(NOW)
     assert row is not None
+    _refuse_another(row, incarnation)
     xmax = int(row["floor"]) if row["newest"] is None else int(row["newest"]) + 1
     return Position.of_snapshot(row["here"]).ending_at(xmax)
 
 
-async def feed_since(db: Database, position: Position, limit: int = EVENTS_MAX) -> FeedPage[Task]:
+async def feed_since(
+    db: Database, position: Position, limit: int = EVENTS_MAX, incarnation: str | None = None
+) -> FeedPage[Task]:
     """Return about `limit` of the versions that all tasks of all tenants have got since `position`, without payloads.
 
     Raises:
-        ResumeTokenExpired: Some of them are no longer kept, or the database is older than the position.
+        ResumeTokenExpired: Some of them are no longer kept, the database is older than the position, or it is no longer
+            `incarnation`, in which the position was read; None is any.
     """
-    return await _read(db, FEED, position, limit, to_task)
+    return await _read(db, FEED, position, limit, incarnation, to_task)
 
 
-async def moves_since(db: Database, position: Position, limit: int = EVENTS_MAX) -> FeedPage[Move]:
+async def moves_since(
+    db: Database, position: Position, limit: int = EVENTS_MAX, incarnation: str | None = None
+) -> FeedPage[Move]:
     """Return the same as `feed_since`, but only which tasks have moved, at a third of the cost.
 
     Raises:
         ResumeTokenExpired: As there.
     """
-    return await _read(db, MOVES, position, limit, _to_move)
+    return await _read(db, MOVES, position, limit, incarnation, _to_move)
 
 
 async def versions_after(
@@ -153,9 +167,15 @@ async def versions_after(
 
 
 async def _read(
-    db: Database, statement: str, position: Position, limit: int, convert: Callable[[Record], T]
+    db: Database,
+    statement: str,
+    position: Position,
+    limit: int,
+    incarnation: str | None,
+    convert: Callable[[Record], T],
 ) -> FeedPage[T]:
     head, *rows = await _fetch(db, statement, position, limit + 1)
+    _refuse_another(head, incarnation)
     here = Position.of_snapshot(head["here"])
     if position.xmin < int(head["floor"]) or here.xmax < position.xmax:
         raise ResumeTokenExpired
@@ -167,6 +187,11 @@ async def _read(
         rows, here = await _cut(db, statement, rows, here, min(fresh), max(fresh))
     rows.sort(key=_seq)
     return FeedPage([convert(row) for row in rows], here, is_complete)
+
+
+def _refuse_another(head: Record, incarnation: str | None) -> None:
+    if incarnation is not None and head["incarnation"] != incarnation:
+        raise ResumeTokenExpired
 
 
 async def _fetch(db: Database, statement: str, position: Position, limit: int) -> list[Record]:

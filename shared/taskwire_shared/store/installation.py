@@ -6,12 +6,14 @@ from taskwire_shared.store.database import Database
 
 # A restore of the files keeps the rows and the system identifier, but begins a new timeline; one from a dump keeps the
 # rows, but makes a new database.
-INSTALLATION = """
-SELECT token_secret, feed_floor::text AS feed_floor,
-    incarnation::text || ':' || (SELECT system_identifier FROM pg_control_system()) || ':'
-        || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) || ':'
-        || (SELECT oid FROM pg_database WHERE datname = current_database()) AS incarnation
-FROM installation
+INCARNATION = """
+incarnation::text || ':' || (SELECT system_identifier FROM pg_control_system()) || ':'
+    || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) || ':'
+    || (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+"""What a row of `installation` is called, in this server and at this time."""
+INSTALLATION = f"""
+SELECT token_secret, feed_floor::text AS feed_floor, {INCARNATION} AS incarnation FROM installation
 """
 
 
