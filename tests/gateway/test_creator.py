@@ -1,6 +1,7 @@
 """Creating: once, all or none, one clear answer each, whatever races."""
 
 import asyncio
+from collections import Counter
 from uuid import UUID
 
 import pytest
@@ -256,17 +257,17 @@ async def test_p1_a_caller_that_leaves_does_not_take_others_or_connections_along
 async def test_p9_a_full_queue_refuses(api, refused, monkeypatch):
     from taskwire_gateway.admission import Admission
 
-    plain = Admission.admit
+    plain, depths = Admission.admit, Counter()
 
     async def admit(self, tasks):
         self._queue_depth_max = 3
+        # A sample that was taken before a create would forget it.
+        self._waiting = depths
         await plain(self, tasks)
 
-    async def keep(self):
-        """Leave the depths as they are: a sample taken before a create would forget it."""
-
+    # Of a queue that is known, so that no sample comes between.
+    await api.create(queue="small")
     monkeypatch.setattr(Admission, "admit", admit)
-    monkeypatch.setattr(Admission, "_sample", keep)
     for _ in range(3):
         await api.create(queue="small")
     refusal = await refused(api.tasks.CreateTask(_request(queue="small")))
