@@ -11,7 +11,7 @@ from taskwire_bench.results import Result
 from taskwire_bench.spread import Spread
 from taskwire_bench.timeline import Timeline
 
-_WIDTH, _LABEL, _VALUE = 760, 250, 110
+_WIDTH, _LABEL, _VALUE = 840, 330, 110
 _ROW, _TOP, _BOTTOM = 30, 46, 34
 _STYLE = (
     "text{font:13px system-ui,sans-serif;fill:#333}.title{font-weight:600;font-size:15px}"
