@@ -175,9 +175,7 @@ async def test_p6_a_position_that_is_no_longer_kept_is_out_of_range(api, refused
 
 async def test_p6_a_token_from_before_a_restore_is_out_of_range(gateway, refused, database_url):
     async with gateway() as api:
-        call = api.tasks.WatchTasks(pb.WatchTasksRequest())
-        token = (await _read(call)).resume_token
-        call.cancel()
+        token = await _begin(api)
     async with Database.open(database_url) as other:
         await other.execute("UPDATE installation SET incarnation = gen_random_uuid()")
     async with gateway() as api:
@@ -189,9 +187,7 @@ async def test_p6_a_token_from_before_a_restore_is_out_of_range(gateway, refused
 async def unaware(gateway, database_url):
     """Give a gateway that has not heard that its database was exchanged, one that knows it, and a token from before."""
     async with gateway() as old:
-        call = old.tasks.WatchTasks(pb.WatchTasksRequest())
-        token = (await _read(call)).resume_token
-        call.cancel()
+        token = await _begin(old)
         async with Database.open(database_url) as other:
             await other.execute("UPDATE installation SET incarnation = gen_random_uuid()")
         async with gateway() as new:
@@ -206,9 +202,7 @@ async def test_p6_a_token_of_an_exchanged_database_is_out_of_range_before_anybod
 
 async def test_p6_a_watch_moves_on_to_a_gateway_that_has_not_heard_of_the_exchange(unaware):
     old, new, _ = unaware
-    call = new.tasks.WatchTasks(pb.WatchTasksRequest())
-    token = (await _read(call)).resume_token
-    call.cancel()
+    token = await _begin(new)
     created = await new.create()
     assert await _first_change(old, token) == created.id
 
@@ -222,30 +216,27 @@ async def test_p6_a_watch_that_begins_where_nobody_has_heard_of_the_exchange_mov
 
 async def _begin(api):
     """Open a watch as a client does, which comes back when it is moved. Returns its token."""
-    while True:
-        call = api.tasks.WatchTasks(pb.WatchTasksRequest())
-        try:
-            return (await _read(call)).resume_token
-        except grpc.aio.AioRpcError as error:
-            if error.code() is not grpc.StatusCode.UNAVAILABLE:
-                raise
-        finally:
-            call.cancel()
+    return (await _until(api, "", lambda _: True)).resume_token
 
 
 async def _first_change(api, token):
     """Go on from a token as a client does, up to the first change. Returns the id of its task."""
-    while True:
-        call = api.tasks.WatchTasks(pb.WatchTasksRequest(resume_token=token))
-        try:
-            while not (message := await _read(call)).HasField("changes"):
-                token = message.resume_token
-            return message.changes.tasks[0].id
-        except grpc.aio.AioRpcError as error:
-            if error.code() is not grpc.StatusCode.UNAVAILABLE:
-                raise
-        finally:
-            call.cancel()
+    return (await _until(api, token, lambda message: message.HasField("changes"))).changes.tasks[0].id
+
+
+async def _until(api, token, is_wanted):
+    async with asyncio.timeout(30):
+        while True:
+            call = api.tasks.WatchTasks(pb.WatchTasksRequest(resume_token=token))
+            try:
+                while not is_wanted(message := await _read(call)):
+                    token = message.resume_token
+                return message
+            except grpc.aio.AioRpcError as error:
+                if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                    raise
+            finally:
+                call.cancel()
 
 
 async def test_p6_a_feed_that_is_read_too_slowly_is_aborted_and_can_be_resumed(api, worker, refused, monkeypatch):
