@@ -1,7 +1,6 @@
 """Protobuf messages to values and back. What comes in has been validated."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from google.protobuf.duration_pb2 import Duration
@@ -132,21 +131,17 @@ def payload_value(payload: task_pb2.Payload) -> Payload:
     return Payload(payload.binary, False, payload.content_type)
 
 
-def created_message(task: NewTask, created_at: datetime, create_time: Timestamp) -> task_pb2.Task:
-    """Describe a task that has just been stored, from what was stored. `create_time` is `created_at` as a message."""
+def created_message(task: NewTask, created_at: datetime) -> task_pb2.Task:
+    """Describe a task that has just been stored, from what was stored."""
     waits = task.schedule_at is not None and task.schedule_at > created_at
-    values: dict[str, Any] = {
-        "id": str(task.id),
-        "queue": task.queue,
-        "type": task.type,
-        "priority": task.priority,
-        "state": TaskState.SCHEDULED if waits else TaskState.PENDING,
-        "version": 1,
-        "create_time": create_time,
-        "update_time": create_time,
-    }
-    _add_choices(values, task)
-    return task_pb2.Task(**values)
+    message = task_pb2.Task()
+    _put_identity(message, task)
+    message.state = TaskState.SCHEDULED if waits else TaskState.PENDING  # type: ignore[assignment]
+    message.version = 1
+    _put_time(message.create_time, created_at)
+    _put_time(message.update_time, created_at)
+    _put_choices(message, task)
+    return message
 
 
 def task_message(
@@ -157,27 +152,23 @@ def task_message(
     wait_reason: WaitReason = WaitReason.NONE,
 ) -> task_pb2.Task:
     """Describe a stored task: BASIC, with its output where asked for, or with its input as well (`full`)."""
-    values: dict[str, Any] = {
-        "id": str(task.id),
-        "queue": task.queue,
-        "type": task.type,
-        "priority": task.priority,
-        "state": task.state,
-        "done": task.state.is_final,
-        "attempt_count": task.attempt_count,
-        "version": task.version,
-        "create_time": timestamp(task.created_at),
-        "update_time": timestamp(task.updated_at),
-    }
-    _add_choices(values, task)
-    _add_progress(values, task)
+    message = task_pb2.Task()
+    _put_identity(message, task)
+    message.state = task.state  # type: ignore[assignment]
+    message.done = task.state.is_final
+    message.attempt_count = task.attempt_count
+    message.version = task.version
+    _put_time(message.create_time, task.created_at)
+    _put_time(message.update_time, task.updated_at)
+    _put_choices(message, task)
+    _put_course(message, task)
     if full and task.input is not None:
-        values["input"] = payload_message(task.input)
+        message.input.CopyFrom(payload_message(task.input))
     if (full or with_output) and task.output is not None:
-        values["output"] = payload_message(task.output)
+        message.output.CopyFrom(payload_message(task.output))
     if wait_reason:
-        values["wait_reason"] = wait_reason
-    return task_pb2.Task(**values)
+        message.wait_reason = wait_reason  # type: ignore[assignment]
+    return message
 
 
 def payload_message(payload: Payload) -> task_pb2.Payload:
@@ -203,40 +194,60 @@ def queue_message(queue: Queue) -> queue_service_pb2.Queue:
 
 def timestamp(moment: datetime) -> Timestamp:
     """Return `moment` as a message. Cheaper than `FromDatetime`, which is made for naive times as well."""
-    since = moment - _EPOCH
-    return Timestamp(seconds=since.days * 86_400 + since.seconds, nanos=since.microseconds * 1000)
+    message = Timestamp()
+    _put_time(message, moment)
+    return message
 
 
-def _add_choices(values: dict[str, Any], task: NewTask | Task) -> None:
-    """Add what the caller chose and mostly leaves out."""
+# A field after the other, and times in place: to make a message of every time and hand all of it to the constructor,
+# which copies it, costs 7 instead of 3 us a task. (The enumerations of the domain have the numbers of the API, which
+# the types of generated code cannot know.)
+
+
+def _put_identity(message: task_pb2.Task, task: NewTask | Task) -> None:
+    """Put what every task has from the beginning."""
+    message.id = str(task.id)
+    message.queue = task.queue
+    message.type = task.type
+    message.priority = task.priority  # type: ignore[assignment]
+
+
+def _put_choices(message: task_pb2.Task, task: NewTask | Task) -> None:
+    """Put what the caller chose and mostly leaves out."""
     if task.labels:
-        values["labels"] = task.labels
+        message.labels.update(task.labels)
     if task.schedule_at is not None:
-        values["schedule_time"] = timestamp(task.schedule_at)
+        _put_time(message.schedule_time, task.schedule_at)
     if task.expire_at is not None:
-        values["expire_time"] = timestamp(task.expire_at)
+        _put_time(message.expire_time, task.expire_at)
     if task.retry_policy != _DEFAULT_POLICY:
-        values["retry_policy"] = _retry_policy_message(task.retry_policy)
+        message.retry_policy.CopyFrom(_retry_policy_message(task.retry_policy))
     if task.retry_of is not None:
-        values["retry_of"] = str(task.retry_of)
+        message.retry_of = str(task.retry_of)
 
 
-def _add_progress(values: dict[str, Any], task: Task) -> None:
-    """Add what has become of the task since it was stored."""
+def _put_course(message: task_pb2.Task, task: Task) -> None:
+    """Put what has become of the task since it was stored."""
     if task.started_at is not None:
-        values["start_time"] = timestamp(task.started_at)
+        _put_time(message.start_time, task.started_at)
     if task.finished_at is not None:
-        values["finish_time"] = timestamp(task.finished_at)
+        _put_time(message.finish_time, task.finished_at)
     if task.cancel_requested_at is not None:
-        values["cancel_request_time"] = timestamp(task.cancel_requested_at)
+        _put_time(message.cancel_request_time, task.cancel_requested_at)
     if task.processor is not None:
-        values["processor"] = str(task.processor)
+        message.processor = str(task.processor)
     if task.failure is not None:
-        values["failure"] = _failure_message(task.failure)
+        message.failure.CopyFrom(_failure_message(task.failure))
     if task.last_failure is not None:
-        values["last_failure"] = _failure_message(task.last_failure)
+        message.last_failure.CopyFrom(_failure_message(task.last_failure))
     if task.progress is not None:
-        values["progress"] = progress_message(task.progress)
+        message.progress.CopyFrom(progress_message(task.progress))
+
+
+def _put_time(place: Timestamp, moment: datetime) -> None:
+    since = moment - _EPOCH
+    place.seconds = since.days * 86_400 + since.seconds
+    place.nanos = since.microseconds * 1000
 
 
 def _failure_message(failure: Failure) -> task_pb2.Failure:

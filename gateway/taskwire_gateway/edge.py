@@ -34,7 +34,7 @@ FAREWELL_SECONDS = 5.0
 _log = logs.get(__name__)
 
 M = TypeVar("M", bound=Message)
-Send = Callable[[Message], Awaitable[None]]
+Send = Callable[[Message | bytes], Awaitable[None]]
 
 
 class Unary(Struct, frozen=True):
@@ -50,7 +50,7 @@ class Stream(Struct, frozen=True):
 
     request: type[Message]
     act: Callable[[str, Any, Send], Awaitable[None]]
-    """Takes the tenant, the request, and what sends a response."""
+    """Takes the tenant, the request, and what sends a response, given as bytes where it has been encoded already."""
 
 
 Methods = Mapping[str, Unary | Stream]
@@ -116,8 +116,8 @@ class Edge:
         decode, act = method.request.FromString, method.act
 
         async def serve(data: bytes, context: CallContext) -> None:
-            async def send(message: Message) -> None:
-                await _write(context, message.SerializeToString())
+            async def send(message: Message | bytes) -> None:
+                await _write(context, message if isinstance(message, bytes) else message.SerializeToString())
 
             self._streams += 1
             try:

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from taskwire.v1 import task_pb2
 from taskwire_gateway.alarm import Alarm
+from taskwire_gateway.changes_response import encode_change
 from taskwire_gateway.convert import task_message
 from taskwire_shared.domain.selector import TaskSelector
 from taskwire_shared.domain.task import Task
@@ -17,20 +17,20 @@ BUFFER_CHANGES_MAX = 20_000
 
 
 class Change:
-    """A version of a task and, once somebody wants it, its message."""
+    """A version of a task and, once somebody wants it, its encoding."""
 
-    __slots__ = ("_message", "task")
+    __slots__ = ("_encoded", "task")
 
     def __init__(self, task: Task) -> None:
         self.task = task
-        self._message: task_pb2.Task | None = None
+        self._encoded = b""
 
     @property
-    def message(self) -> task_pb2.Task:
-        """The version in `TASK_VIEW_BASIC`, made once for all feeds."""
-        if self._message is None:
-            self._message = task_message(self.task)
-        return self._message
+    def encoded(self) -> bytes:
+        """The version in `TASK_VIEW_BASIC` as `changes_response` takes it, made once for all feeds."""
+        if not self._encoded:
+            self._encoded = encode_change(task_message(self.task))
+        return self._encoded
 
 
 class Stretch(Struct, frozen=True):

@@ -8,6 +8,7 @@ from uuid import UUID
 from google.protobuf.duration_pb2 import Duration
 
 from taskwire.v1 import task_service_pb2 as pb
+from taskwire_gateway.changes_response import changes_response, portions
 from taskwire_gateway.convert import selector_value, timestamp
 from taskwire_gateway.dispatcher import Dispatcher
 from taskwire_gateway.edge import Send
@@ -27,8 +28,6 @@ from taskwire_shared.store.positions import Position
 from taskwire_shared.telemetry.metrics import GatewayMetrics
 
 METHOD = "WatchTasks"
-MESSAGE_BYTES_MAX = 2 * 1024 * 1024
-"""Of changes in one message: half of what clients accept by default."""
 JOINS_MAX = 20
 """How often a reader may be too slow to join before it has to come back later."""
 
@@ -168,19 +167,19 @@ class _Course:
 
     async def _deliver(self, changes: Sequence[Change], position: Position | None) -> None:
         """Send changes and take the position behind them, which only the last of their messages has."""
-        *first, last = _portions(changes)
+        *first, last = portions(change.encoded for change in changes) or [[]]
         for portion in first:
-            await self._say(pb.WatchTasksResponse(changes=portion, resume_token=self._token))
+            await self._say(changes_response(portion, self._token))
         if position is not None:
             self._token = self._tokens.make(position) or self._token
-        if last.tasks:
-            await self._say(pb.WatchTasksResponse(changes=last, resume_token=self._token))
+        if last:
+            await self._say(changes_response(last, self._token))
         elif self.watch.heartbeat_is_due:
             heartbeat = pb.WatchHeartbeat(server_time=timestamp(datetime.now(UTC)))
             await self._say(pb.WatchTasksResponse(heartbeat=heartbeat, resume_token=self._token))
         self.sent_count += len(changes)
 
-    async def _say(self, message: pb.WatchTasksResponse) -> None:
+    async def _say(self, message: pb.WatchTasksResponse | bytes) -> None:
         await self._send(message)
         self.watch.spoke()
 
@@ -190,17 +189,3 @@ def _covers(position: Position, other: Position) -> bool:
     if position.xmax < other.xmax:
         return False
     return all(xid >= other.xmax or xid in other.open for xid in position.open)
-
-
-def _portions(changes: Sequence[Change]) -> list[pb.TaskChanges]:
-    """Divide changes into what fits one message each. At least one, which may be empty."""
-    portions = [pb.TaskChanges()]
-    size = 0
-    for change in changes:
-        message = change.message
-        size += message.ByteSize()
-        if size > MESSAGE_BYTES_MAX or len(portions[-1].tasks) >= limits.CHANGES_PER_MESSAGE_MAX:
-            portions.append(pb.TaskChanges())
-            size = message.ByteSize()
-        portions[-1].tasks.append(message)
-    return portions

@@ -11,7 +11,7 @@ from functools import lru_cache
 from uuid import UUID
 
 from taskwire.v1 import task_service_pb2 as pb
-from taskwire_gateway.convert import created_message, timestamp
+from taskwire_gateway.convert import created_message
 from taskwire_shared.domain.task import NewTask, TaskPriority
 from taskwire_shared.store.creations import is_plain
 
@@ -58,7 +58,7 @@ def _halves(shape: Shape, created_at: datetime) -> tuple[bytes, bytes]:
 
 
 def _message(task: NewTask, created_at: datetime, task_id: str) -> pb.CreateTaskResponse:
-    message = created_message(task, created_at, timestamp(created_at))
+    message = created_message(task, created_at)
     message.id = task_id
     return pb.CreateTaskResponse(task=message)
 

@@ -13,8 +13,10 @@ from taskwire_gateway.dispatcher import Dispatcher
 from taskwire_gateway.feed import Feed
 from taskwire_gateway.watches import Watches
 from taskwire_shared.domain.errors import BackendUnavailable, ResumeTokenExpired
+from taskwire_shared.domain.task import Task
 from taskwire_shared.store import events
 from taskwire_shared.store.database import Database
+from taskwire_shared.store.events import FeedPage, Move
 from taskwire_shared.store.installation import Installation, read_installation
 from taskwire_shared.store.positions import Position
 from taskwire_shared.telemetry import logs
@@ -122,7 +124,8 @@ class Tailer:
                 self._position, is_complete = await events.current_position(self._db, self.incarnation), True
             else:
                 deal = self._deal_feed if self._dispatcher.has_feeds else self._deal_moves
-                self._position, is_complete = await deal(self._position)
+                page = await deal(self._position)
+                self._position, is_complete = page.position, page.is_complete
             self._let_join(joining, self._position)
 
     def _let_join(self, joining: Mapping[asyncio.Future[Position], Feed | None], position: Position) -> None:
@@ -134,7 +137,7 @@ class Tailer:
                 self._dispatcher.add(feed)
             joined.set_result(position)
 
-    async def _deal_feed(self, position: Position) -> tuple[Position, bool]:
+    async def _deal_feed(self, position: Position) -> FeedPage[Task]:
         page = await events.feed_since(self._db, position, PAGE_TASKS_MAX, self.incarnation)
         self._dispatcher.deal_page(page.items, page.position)
         # Dealt once: when the database goes away in the middle of what follows, the page must not be read again.
@@ -144,13 +147,13 @@ class Tailer:
         self._metrics.commit_to_event_seconds.observe_many(
             max(0.0, (now - task.updated_at).total_seconds()) for task in page.items
         )
-        return page.position, page.is_complete
+        return page
 
-    async def _deal_moves(self, position: Position) -> tuple[Position, bool]:
+    async def _deal_moves(self, position: Position) -> FeedPage[Move]:
         """Do the same where nobody wants to see everything, at a third of the cost."""
         page = await events.moves_since(self._db, position, PAGE_TASKS_MAX, self.incarnation)
         await self._deal_versions({move.task_id for move in page.items})
-        return page.position, page.is_complete
+        return page
 
     async def _deal_versions(self, moved: Collection[UUID]) -> None:
         """Read the new versions of tasks that are followed, and deal them."""

@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from taskwire.v1 import task_pb2
 from taskwire.v1 import task_service_pb2 as pb
 from taskwire_gateway import validation
@@ -15,7 +13,6 @@ from taskwire_gateway.convert import (
     repeated_task,
     selector_value,
     task_message,
-    timestamp,
 )
 from taskwire_gateway.creator import Creator, Receipt
 from taskwire_gateway.fresh_response import fresh_batch_response, fresh_response
@@ -65,7 +62,7 @@ class TaskService:
         receipt = await self._create_one(tasks)
         if receipt.created_at is not None and receipt.is_all_new:
             return fresh_response(tasks[0], receipt.created_at)
-        return _created(receipt, 0, tasks, _create_time(receipt), named=_is_named(request))
+        return _created(receipt, 0, tasks, named=_is_named(request))
 
     async def batch_create_tasks(
         self, tenant: str, request: pb.BatchCreateTasksRequest
@@ -80,10 +77,8 @@ class TaskService:
         receipt = await self._creator.create(tasks)
         if receipt.created_at is not None and receipt.is_all_new:
             return fresh_batch_response(tasks, receipt.created_at)
-        create_time = _create_time(receipt)
         responses = [
-            _created(receipt, index, tasks, create_time, named=_is_named(item))
-            for index, item in enumerate(request.requests)
+            _created(receipt, index, tasks, named=_is_named(item)) for index, item in enumerate(request.requests)
         ]
         return fit_batch(pb.BatchCreateTasksResponse(responses=responses))
 
@@ -143,7 +138,7 @@ class TaskService:
         identifier = UUID(request.new_task_id) if request.new_task_id else new_id()
         tasks = (repeated_task(old, identifier, id_time(identifier)),)
         receipt = await self._create_one(tasks)
-        response = _created(receipt, 0, tasks, _create_time(receipt), named=bool(request.new_task_id))
+        response = _created(receipt, 0, tasks, named=bool(request.new_task_id))
         return pb.RetryTaskResponse(task=response.task)
 
     async def _create_one(self, tasks: Sequence[NewTask]) -> Receipt:
@@ -159,15 +154,10 @@ def _is_named(request: pb.CreateTaskRequest) -> bool:
     return bool(request.task_id or request.idempotency_key)
 
 
-def _create_time(receipt: Receipt) -> Timestamp:
-    return Timestamp() if receipt.created_at is None else timestamp(receipt.created_at)
-
-
 def _created(
     receipt: Receipt,
     index: int,
     tasks: Sequence[NewTask],
-    create_time: Timestamp,
     *,
     named: bool,
 ) -> pb.CreateTaskResponse:
@@ -177,5 +167,5 @@ def _created(
     if known is not None:
         return pb.CreateTaskResponse(task=task_message(known), deduplicated=named)
     assert receipt.created_at is not None, "what is not known is new"
-    message = created_message(tasks[original], receipt.created_at, create_time)
+    message = created_message(tasks[original], receipt.created_at)
     return pb.CreateTaskResponse(task=message, deduplicated=original != index)

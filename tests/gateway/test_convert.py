@@ -38,7 +38,7 @@ def _new(**fields):
 @pytest.mark.parametrize("fields", [{"type": "echo"}, FULL], ids=["least", "full"])
 def test_a_new_task_is_described_as_if_it_had_been_read_back(fields):
     new = _new(**fields)
-    assert created_message(new, NOW, timestamp(NOW)) == task_message(as_created(new, NOW))
+    assert created_message(new, NOW) == task_message(as_created(new, NOW))
 
 
 def test_everything_chosen_comes_back():

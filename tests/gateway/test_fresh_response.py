@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from taskwire.v1 import task_service_pb2 as pb
-from taskwire_gateway.convert import created_message, timestamp
+from taskwire_gateway.convert import created_message
 from taskwire_gateway.fresh_response import fresh_batch_response, fresh_response
 from taskwire_shared.domain.ids import new_id
 from taskwire_shared.domain.task import NewTask, RetryPolicy, TaskPriority
@@ -31,7 +31,7 @@ def _new(**fields):
 def test_every_task_is_described_in_its_place():
     tasks = [_new(**fields) for fields in KINDS * 3]
     response = pb.BatchCreateTasksResponse.FromString(fresh_batch_response(tasks, NOW))
-    assert [item.task for item in response.responses] == [created_message(task, NOW, timestamp(NOW)) for task in tasks]
+    assert [item.task for item in response.responses] == [created_message(task, NOW) for task in tasks]
     assert not any(item.deduplicated for item in response.responses)
 
 
@@ -39,4 +39,4 @@ def test_a_single_task_is_described_as_in_a_batch():
     for moment in (NOW, NOW + timedelta(microseconds=13)):
         for task in [_new(**fields) for fields in KINDS * 2]:
             response = pb.CreateTaskResponse.FromString(fresh_response(task, moment))
-            assert response == pb.CreateTaskResponse(task=created_message(task, moment, timestamp(moment)))
+            assert response == pb.CreateTaskResponse(task=created_message(task, moment))

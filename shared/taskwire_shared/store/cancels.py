@@ -24,7 +24,7 @@ WITH changed AS (
     WHERE t.id = $1 AND t.tenant = $2 AND t.state <= 3 AND t.cancel_requested_at IS NULL
     RETURNING {CHANGED_COLUMNS}, {_MORE_COLUMNS}
 ), noted AS ({NOTE_CHANGES})
-SELECT * FROM changed
+SELECT {columns(BASIC_COLUMNS, "changed")} FROM changed
 """
 
 READ = f"SELECT {columns(BASIC_COLUMNS)} FROM tasks t WHERE t.id = $1 AND t.tenant = $2"

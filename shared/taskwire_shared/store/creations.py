@@ -112,7 +112,7 @@ UNION ALL SELECT NULL::uuid, NULL::timestamptz, name FROM opened
 """For tasks with keys, of queues that may not exist yet, or whose ids may exist already."""
 
 READ_EXISTING = f"""
-SELECT wanted.n, t.request_hash, {columns(BASIC_COLUMNS)}
+SELECT {columns(BASIC_COLUMNS)}, t.request_hash, wanted.n
 FROM (
     SELECT w.n, coalesce(k.task_id, w.id) AS id
     FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) WITH ORDINALITY AS w(id, tenant, queue, key, n)

@@ -34,6 +34,8 @@ _SESSION_SETTINGS = {
     # With small or stale statistics the planner turns `id = any($1)` into a sequential scan: a factor of ten.
     "enable_seqscan": "off",
     "jit": "off",
+    # To start a worker takes longer than any statement of ours.
+    "max_parallel_workers_per_gather": "0",
     # Plan each statement once per connection. Left to choose, the server plans a claim or a success of one task each
     # time, since it remembers how cheap plans looked when the tables were small: 1.8 ms of its time instead of 0.9, and
     # of batches of 500, 7 of 59 us a task. Statements are written so that the plan does not hang on the parameters.

@@ -22,26 +22,25 @@ from msgspec import Struct
 from taskwire_shared.domain.errors import ResumeTokenExpired
 from taskwire_shared.domain.task import Task
 from taskwire_shared.store.database import Database
+from taskwire_shared.store.history import EVENT_COLUMNS
 from taskwire_shared.store.installation import INCARNATION
 from taskwire_shared.store.positions import Position
-from taskwire_shared.store.rows import to_task
+from taskwire_shared.store.rows import BASIC_COLUMNS, to_task
 
 T = TypeVar("T")
 
 EVENTS_MAX = 5_000
 """In one page of the feed, apart from the rest of the transaction that it ends in."""
 
+_OF_EVENT = {
+    "id": "e.task_id AS id",
+    "updated_at": "e.at AS updated_at",
+    "finished_at": "CASE WHEN e.state >= 4 THEN e.at END AS finished_at",
+    **{name: f"e.{name}" for name in EVENT_COLUMNS},
+}
 # A task as it was at an event: the event's own columns, the task's where they never change, and progress as it is now.
-_THEN = """
-    e.task_id AS id, e.tenant, e.state, e.version, e.attempt, e.excused, e.at AS updated_at, e.processor, e.failure,
-    e.last_failure, e.schedule_at, e.started_at, e.cancel_requested_at,
-    CASE WHEN e.state >= 4 THEN e.at END AS finished_at,
-    t.queue, t.type, t.priority, t.max_attempts, t.attempt_timeout_ms, t.initial_backoff_ms, t.max_backoff_ms,
-    t.created_at, t.expire_at, t.labels, t.retry_of, t.progress_fraction, t.progress_message, t.progress_at
-"""
-_OUTPUT = """
-    CASE e.state WHEN 4 THEN t.output END AS output, t.output_is_text, t.output_content_type
-"""
+_THEN = ", ".join(_OF_EVENT.get(name, f"t.{name}") for name in BASIC_COLUMNS)
+_OUTPUT = "CASE e.state WHEN 4 THEN t.output END AS output, t.output_is_text, t.output_content_type"
 _INPUT = "t.input, t.input_is_text, t.input_content_type"
 _NO_INPUT = "NULL::bytea AS input, NULL::boolean AS input_is_text, NULL::text AS input_content_type"
 
@@ -58,19 +57,19 @@ _HERE = f"pg_current_snapshot()::text AS here, feed_floor::text AS floor, {INCAR
 # The LIMIT makes it one look-up per event: a join would rather merge a page with a whole day of tasks.
 FEED = f"""
 WITH {_NEWS}, known AS (
-    SELECT e.xid::text::bigint AS xid, e.seq, {_THEN}
+    SELECT {_THEN}, e.xid::text::bigint AS xid, e.seq
     FROM news e, LATERAL (SELECT * FROM tasks WHERE tasks.id = e.task_id LIMIT 1) AS t
 )
-SELECT {_HERE}, known.* FROM installation LEFT JOIN known ON false
+SELECT known.*, {_HERE} FROM installation LEFT JOIN known ON false
 UNION ALL
-SELECT NULL, NULL, NULL, known.* FROM known
+SELECT known.*, NULL, NULL, NULL FROM known
 """
 
 MOVES = f"""
 WITH {_NEWS}, known AS (SELECT e.xid::text::bigint AS xid, e.seq, e.task_id AS id, e.version FROM news e)
-SELECT {_HERE}, known.* FROM installation LEFT JOIN known ON false
+SELECT known.*, {_HERE} FROM installation LEFT JOIN known ON false
 UNION ALL
-SELECT NULL, NULL, NULL, known.* FROM known
+SELECT known.*, NULL, NULL, NULL FROM known
 """
 
 # The versions just below, where they are not below the given transaction.
@@ -82,7 +81,7 @@ WHERE e.xid >= $3::text::xid8
 """
 
 _VERSIONS = f"""
-SELECT {_THEN}, {_OUTPUT}, %s
+SELECT {_THEN}, %s, {_OUTPUT}
 FROM unnest($1::uuid[], $2::integer[]) AS wanted(id, after), LATERAL (
     SELECT * FROM task_events WHERE task_id = wanted.id AND version > wanted.after ORDER BY version LIMIT $3
 ) AS e, LATERAL (SELECT * FROM tasks WHERE tasks.id = wanted.id LIMIT 1) AS t

@@ -96,42 +96,45 @@ def columns(names: tuple[str, ...], alias: str = "t") -> str:
     return ", ".join(f"{alias}.{name}" for name in names)
 
 
-def to_task(row: Row, *, full: bool = False) -> Task:
-    """Make a task of a row with `BASIC_COLUMNS`, or with `FULL_COLUMNS` when `full`."""
+def to_task(row: Sequence[Any], *, full: bool = False) -> Task:
+    """Make a task of a row that begins with `BASIC_COLUMNS`, or with `FULL_COLUMNS` when `full`."""
+    # Taken apart by position, as below: by name it costs 3.5 us instead of 1.6.
+    task_id, tenant, queue, type_name, priority, state, version, attempt, excused, *rest = row
+    max_attempts, timeout_ms, initial_ms, max_ms, created_at, updated_at, schedule_at, expire_at, *rest = rest
+    started_at, finished_at, cancel_requested_at, labels, failure, last_failure, *rest = rest
+    fraction, message, progress_at, processor, retry_of, *rest = rest
     return Task(
-        id=row["id"],
-        tenant=row["tenant"],
-        queue=row["queue"],
-        type=row["type"],
-        priority=_PRIORITIES[row["priority"]],
-        state=_STATES[row["state"]],
-        version=row["version"],
-        attempt=row["attempt"],
-        excused=row["excused"],
-        retry_policy=_policy(
-            row["max_attempts"], row["attempt_timeout_ms"], row["initial_backoff_ms"], row["max_backoff_ms"]
-        ),
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
-        schedule_at=row["schedule_at"],
-        expire_at=row["expire_at"],
-        started_at=row["started_at"],
-        finished_at=row["finished_at"],
-        cancel_requested_at=row["cancel_requested_at"],
-        labels=_labels.decode(row["labels"]) if row["labels"] else _NO_LABELS,
-        input=_payload(row, "input") if full else None,
-        output=_payload(row, "output") if full else None,
-        failure=to_failure(row["failure"]),
-        last_failure=to_failure(row["last_failure"]),
-        progress=_progress(row),
-        processor=row["processor"],
-        retry_of=row["retry_of"],
+        id=task_id,
+        tenant=tenant,
+        queue=queue,
+        type=type_name,
+        priority=_PRIORITIES[priority],
+        state=_STATES[state],
+        version=version,
+        attempt=attempt,
+        excused=excused,
+        retry_policy=_policy(max_attempts, timeout_ms, initial_ms, max_ms),
+        created_at=created_at,
+        updated_at=updated_at,
+        schedule_at=schedule_at,
+        expire_at=expire_at,
+        started_at=started_at,
+        finished_at=finished_at,
+        cancel_requested_at=cancel_requested_at,
+        labels=_labels.decode(labels) if labels else _NO_LABELS,
+        input=_payload(*rest[:3]) if full else None,
+        output=_payload(*rest[3:6]) if full else None,
+        failure=to_failure(failure),
+        last_failure=to_failure(last_failure),
+        progress=None if progress_at is None else Progress(fraction, message or "", progress_at),
+        processor=processor,
+        retry_of=retry_of,
     )
 
 
 def to_claimed_task(row: Sequence[Any]) -> ClaimedTask:
     """Make a claimed task of a row with `CLAIMED_COLUMNS`."""
-    # Taken apart by position: by name, as elsewhere, it costs twice as much, 0.9 us of the hottest path there is.
+    # By position as well: by name it costs twice as much, 0.9 us of the hottest path there is.
     task_id, attempt, excused, queue, type_name, priority, *rest = row
     data, is_text, content_type, max_attempts, timeout_ms, initial_ms, max_ms, created_at, started_at, failure = rest
     last_failure = to_failure(failure)
@@ -202,16 +205,5 @@ def _policy(
     )
 
 
-def _payload(row: Row, side: str) -> Payload | None:
-    data = row[side]
-    if data is None:
-        return None
-    return Payload(data=data, is_text=row[f"{side}_is_text"], content_type=row[f"{side}_content_type"] or "")
-
-
-def _progress(row: Row) -> Progress | None:
-    if row["progress_at"] is None:
-        return None
-    return Progress(
-        fraction=row["progress_fraction"], message=row["progress_message"] or "", updated_at=row["progress_at"]
-    )
+def _payload(data: bytes | None, is_text: bool | None, content_type: str | None) -> Payload | None:
+    return None if data is None else Payload(data, bool(is_text), content_type or "")

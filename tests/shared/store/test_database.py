@@ -131,6 +131,7 @@ async def test_a_fault_of_ours_is_not_an_outage(db):
 async def test_sessions_are_set_up(db):
     assert await db.fetchval("SHOW enable_seqscan") == "off"
     assert await db.fetchval("SHOW jit") == "off"
+    assert await db.fetchval("SHOW max_parallel_workers_per_gather") == "0"
     assert await db.fetchval("SHOW application_name") == "tests"
     assert await db.fetchval("SHOW statement_timeout") == "30s"
 
