@@ -125,6 +125,7 @@ chaos-gate: .venv/.dev ## Find every planted bug, then break everything for more
 	@$(CHAOS) bugs
 	@$(CHAOS) run cluster $(if $(SEED),--seed $(SEED))
 	@$(CHAOS) run standby $(if $(SEED),--seed $(SEED))
+	@$(CHAOS) run overload $(if $(SEED),--seed $(SEED))
 	@$(CHAOS) run flat $(if $(SEED),--seed $(SEED))
 	@$(CHAOS) run gate $(if $(SEED),--seed $(SEED))
 

@@ -2,16 +2,20 @@
 
 import asyncio
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
+from taskwire_chaos.faults.crowd import FLOOD_SECONDS, OVERLOAD
 from taskwire_chaos.history import FINAL, History
-from taskwire_chaos.journal import Call, Ran, Reply, WatchOpened
+from taskwire_chaos.journal import Call, Ran, Reply, Struck, WatchOpened
 from taskwire_chaos.layout import RunFolder
 from taskwire_chaos.load.kinds import POISON
 
 REFUSALS = frozenset({"QUEUE_FULL", "OVERLOADED", "TOO_MANY_WATCHES"})
+_TOO_MUCH = frozenset({"QUEUE_FULL", "OVERLOADED"})
+"""Why a task is not taken when there are too many."""
+OVERLOAD_TIMES = 5
 _STORE_LOSSES = ("wipe nats", "roll back nats", "corrupt nats")
 _COUNT_SECONDS = 300.0
 WATCH_SECONDS = 0.025
@@ -25,7 +29,8 @@ def count(history: History) -> Mapping[str, int]:
     that was under way at some moment between the end of a handler, by the handler's own record, and the moment when
     the database has its task's end. A *watch race* is a watch of one task of which the database has a transition
     within 25 ms of the moment when the watch was called for. A *poison task* is one that is
-    stored.
+    stored. An *overload* is a flood in whose five seconds clients offered at least five times the tasks that gateways
+    took, by the answers of the gateways alone: a call that nobody answered is no offer.
     """
     faults = history.faults()
     return {
@@ -37,6 +42,7 @@ def count(history: History) -> Mapping[str, int]:
         "cancel races": sum(1 for _ in _cancel_races(history)),
         "watch races": sum(1 for _ in _watch_races(history)),
         "poison tasks": _poison(history),
+        "overloads": sum(taken * OVERLOAD_TIMES <= offered for offered, taken in floods(history)),
         **_replies(history),
     }
 
@@ -78,6 +84,21 @@ def _watch_races(history: History) -> Iterator[str]:
 def _poison(history: History) -> int:
     kinds = history.kinds()
     return sum(kinds.get(task) in POISON for task in history.books.tasks)
+
+
+def floods(history: History) -> Sequence[tuple[int, int]]:
+    """Return, for each flood that met a refusal, how many tasks gateways were offered and how many they took."""
+    begun = [struck.at for struck in history.all(Struck) if struck.fault == OVERLOAD]
+    offered, taken = dict.fromkeys(begun, 0), dict.fromkeys(begun, 0)
+    for call, reply in history.calls("create"):
+        during = [at for at in begun if at <= call.at <= at + FLOOD_SECONDS]
+        if not during or reply is None or not (reply.verdict == "ok" or reply.reason in _TOO_MUCH):
+            continue
+        # A create under a key alone has no id until it is answered.
+        tasks = len(call.tasks) or 1
+        offered[during[0]] += tasks
+        taken[during[0]] += tasks * (reply.verdict == "ok")
+    return [(offered[at], taken[at]) for at in begun if offered[at] > taken[at]]
 
 
 def _replies(history: History) -> Mapping[str, int]:

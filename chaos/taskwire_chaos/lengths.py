@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from taskwire_chaos.campaign import Plan
 from taskwire_chaos.faults.catalogue import FAULTS
+from taskwire_chaos.faults.crowd import FreezeWatcher, KillWatcher, Overload
 from taskwire_chaos.faults.links import BlackHole, ResetLink
 from taskwire_chaos.faults.processes import KillGateway, KillProcessor
 from taskwire_chaos.faults.replicas import (
@@ -39,7 +40,7 @@ _GATE_FAULTS = {
     "black hole": 30,
     "stall one way": 20,
     "delay link": 30,
-    "overload": 5,
+    "overload": 8,
 }
 _GATE_COUNTS = {
     "processor kills": 300,
@@ -51,6 +52,7 @@ _GATE_COUNTS = {
     "watch races": 5000,
     "poison tasks": 500,
     "refusals": 1,
+    "overloads": 3,
 }
 _LONG = Weather(
     seconds=3600,
@@ -106,6 +108,16 @@ LENGTHS: Mapping[str, Plan] = {
         faults=(PromoteStandby, FreezeStandby, LoseBoth, KillGateway, KillProcessor, ResetLink),
         least_faults={"promote standby": 10, "lose both": 5},
         make_up_seconds=240,
+    ),
+    "overload": Plan(
+        name="overload",
+        weather=Weather(seconds=120, period=(10, 20), quiet=(3, 6)),
+        bound_seconds=60,
+        shape=Shape(settings=_WATCHES),
+        faults=(Overload, KillWatcher, FreezeWatcher, KillProcessor),
+        least_faults={"overload": 8},
+        make_up_seconds=120,
+        least_counts={"overloads": 5},
     ),
     "flat": Plan(
         name="flat",

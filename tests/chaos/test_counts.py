@@ -7,7 +7,7 @@ import pytest
 from taskwire_chaos.books import Books, EventRow, TaskRow
 from taskwire_chaos.counts import count
 from taskwire_chaos.history import History
-from taskwire_chaos.journal import Call, Ran, Record, Reply, Struck, WatchOpened
+from taskwire_chaos.journal import Call, Ran, Record, Reply, Struck, Verdict, WatchOpened
 from taskwire_chaos.layout import Facts
 
 TASK = "01900000-0000-7000-8000-000000000001"
@@ -105,3 +105,32 @@ def test_kills_losses_poison_and_refusals_are_counted() -> None:
     assert counts["losses of the NATS store"] == 2
     assert counts["poison tasks"] == 1
     assert counts["refusals"] == 1
+
+
+@pytest.mark.parametrize(("taken", "refused", "overloads"), [(1, 4, 1), (1, 3, 0), (0, 1, 1), (1, 0, 0)])
+def test_a_flood_is_an_overload_when_five_times_what_is_taken_is_offered(
+    taken: int, refused: int, overloads: int
+) -> None:
+    answers: list[tuple[Verdict, str]] = [("ok", "")] * taken + [("unknown", "QUEUE_FULL")] * refused
+    batch = ("a", "b", "c")
+
+    counts = _counts(
+        Struck(fault="overload", at=999.0),
+        *(Call(op=str(op), method="create", tasks=batch, at=1003.9) for op in range(len(answers))),
+        *(Reply(op=str(op), verdict=verdict, reason=reason, at=1006.0) for op, (verdict, reason) in enumerate(answers)),
+    )
+
+    assert counts["overloads"] == overloads
+
+
+@pytest.mark.parametrize(
+    ("at", "reason"), [(998.9, "QUEUE_FULL"), (1004.1, "QUEUE_FULL"), (1001.0, "GIVEN_UP"), (1001.0, "UNAVAILABLE")]
+)
+def test_what_is_outside_a_flood_or_not_answered_by_a_gateway_is_no_overload(at: float, reason: str) -> None:
+    counts = _counts(
+        Struck(fault="overload", at=999.0),
+        Call(op="c", method="create", tasks=(TASK,), at=at),
+        Reply(op="c", verdict="unknown", reason=reason, at=at),
+    )
+
+    assert counts["overloads"] == 0

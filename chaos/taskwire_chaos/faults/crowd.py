@@ -6,10 +6,11 @@ from typing import ClassVar
 from taskwire_chaos.faults.fault import Fault
 from taskwire_chaos.load.plan import LoadPlan
 
-_FLOOD_SECONDS = 5.0
+OVERLOAD = "overload"
+FLOOD_SECONDS = 5.0
 _FLOOD_WORKERS = 200
 """More than the calls that both gateways take at a time. With batches, they offer some thousand tasks a second, against
-the thousand that may wait: see `planted.limits`."""
+the thousand that may wait: see `planted.limits`. By how much that is too much is counted: see `counts`."""
 
 
 class KillWatcher(Fault):
@@ -51,16 +52,16 @@ class FreezeWatcher(Fault):
 
 
 class Overload(Fault):
-    """For some seconds clients create five times what there is room for, and more than gateways answer at a time."""
+    """For some seconds clients offer several times what is taken, and make more calls than are answered at a time."""
 
-    name: ClassVar[str] = "overload"
+    name: ClassVar[str] = OVERLOAD
     weight: ClassVar[int] = 1
 
     async def strike(self) -> None:
         """See `Fault`."""
-        if "overload" in self.site.busy:
+        if OVERLOAD in self.site.busy:
             return
-        async with self.site.taking("overload"):
+        async with self.site.taking(OVERLOAD):
             self.note()
             plan = LoadPlan(
                 who=f"flood-{self.site.strikes[self.name]}",
@@ -72,5 +73,5 @@ class Overload(Fault):
                 operations={"create": 1, "batch": 1},
             )
             await self.crowd.add(plan)
-            await asyncio.sleep(_FLOOD_SECONDS)
+            await asyncio.sleep(FLOOD_SECONDS)
             await self.crowd.dismiss(plan.who)
