@@ -138,7 +138,7 @@ class Tailer:
             joined.set_result(position)
 
     async def _deal_feed(self, position: Position) -> FeedPage[Task]:
-        page = await events.feed_since(self._db, position, PAGE_TASKS_MAX, self.incarnation)
+        page = await events.feed_since(self._db, position, self.incarnation, PAGE_TASKS_MAX)
         self._dispatcher.deal_page(page.items, page.position)
         # Dealt once: when the database goes away in the middle of what follows, the page must not be read again.
         self._position = page.position
@@ -151,7 +151,7 @@ class Tailer:
 
     async def _deal_moves(self, position: Position) -> FeedPage[Move]:
         """Do the same where nobody wants to see everything, at a third of the cost."""
-        page = await events.moves_since(self._db, position, PAGE_TASKS_MAX, self.incarnation)
+        page = await events.moves_since(self._db, position, self.incarnation, PAGE_TASKS_MAX)
         await self._deal_versions({move.task_id for move in page.items})
         return page
 

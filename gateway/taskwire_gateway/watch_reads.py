@@ -55,7 +55,7 @@ class WatchReads:
         Raises `ResumeTokenExpired` when it is no longer kept, or it is another database that answers.
         """
         async with self._turns:
-            return await events.feed_since(self._db, position, PAGE_TASKS_MAX, incarnation)
+            return await events.feed_since(self._db, position, incarnation, PAGE_TASKS_MAX)
 
     async def incarnation(self) -> str:
         """Read which life of the database this is."""

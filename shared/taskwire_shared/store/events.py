@@ -111,7 +111,7 @@ class FeedPage(Struct, Generic[T], frozen=True):
     """Whether this was everything up to the moment of reading; otherwise there is more to be read at once."""
 
 
-async def current_position(db: Database, incarnation: str | None = None) -> Position:
+async def current_position(db: Database, incarnation: str | None) -> Position:
     """Return the position from which only later changes follow.
 
     Raises:
@@ -125,7 +125,7 @@ async def current_position(db: Database, incarnation: str | None = None) -> Posi
 
 
 async def feed_since(
-    db: Database, position: Position, limit: int = EVENTS_MAX, incarnation: str | None = None
+    db: Database, position: Position, incarnation: str | None, limit: int = EVENTS_MAX
 ) -> FeedPage[Task]:
     """Return about `limit` of the versions that all tasks of all tenants have got since `position`, without payloads.
 
@@ -133,18 +133,18 @@ async def feed_since(
         ResumeTokenExpired: Some of them are no longer kept, the database is older than the position, or it is no longer
             `incarnation`, in which the position was read; None is any.
     """
-    return await _read(db, FEED, position, limit, incarnation, to_task)
+    return await _read(db, FEED, position, incarnation, limit, to_task)
 
 
 async def moves_since(
-    db: Database, position: Position, limit: int = EVENTS_MAX, incarnation: str | None = None
+    db: Database, position: Position, incarnation: str | None, limit: int = EVENTS_MAX
 ) -> FeedPage[Move]:
     """Return the same as `feed_since`, but only which tasks have moved, at a third of the cost.
 
     Raises:
         ResumeTokenExpired: As there.
     """
-    return await _read(db, MOVES, position, limit, incarnation, _to_move)
+    return await _read(db, MOVES, position, incarnation, limit, _to_move)
 
 
 async def versions_after(
@@ -169,8 +169,8 @@ async def _read(
     db: Database,
     statement: str,
     position: Position,
-    limit: int,
     incarnation: str | None,
+    limit: int,
     convert: Callable[[Record], T],
 ) -> FeedPage[T]:
     head, *rows = await _fetch(db, statement, position, limit + 1)

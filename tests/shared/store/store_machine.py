@@ -74,7 +74,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.model = Model()
         self.run(self._clear())
         self.creations = Creations(self.db)
-        self.position = self.run(events.current_position(self.db))
+        self.position = self.run(events.current_position(self.db, None))
         self.fed: dict[UUID, int] = {}
         # In order, so that the same program does the same each time.
         first = id_at(time.time_ns() // 1_000_000).int & ~0xFFFFFFFF
@@ -301,8 +301,8 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(limit=st.integers(1, 20))
     def read_feed(self, limit: int) -> None:
-        moves = self.run(events.moves_since(self.db, self.position, limit))
-        page = self.run(events.feed_since(self.db, self.position, limit))
+        moves = self.run(events.moves_since(self.db, self.position, None, limit))
+        page = self.run(events.feed_since(self.db, self.position, None, limit))
         assert [(move.task_id, move.version) for move in moves.items] == [
             (task.id, task.version) for task in page.items
         ]

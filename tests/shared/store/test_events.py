@@ -72,7 +72,7 @@ class Reader:
         self.versions = defaultdict(list)
 
     async def go_on(self, limit=events.EVENTS_MAX):
-        page = await self.read(self.db, self.position, limit)
+        page = await self.read(self.db, self.position, None, limit)
         # As a token would.
         self.position = Position.from_bytes(page.position.to_bytes())
         for item in page.items:
@@ -93,7 +93,7 @@ class Reader:
 
 
 async def reader_of(db, **options):
-    return Reader(db, await current_position(db), **options)
+    return Reader(db, await current_position(db, None), **options)
 
 
 async def test_nothing_new_is_nothing(db):
@@ -312,18 +312,18 @@ async def test_p6_every_version_is_told_once_and_in_order_while_many_write(db, d
 
 
 async def test_a_position_below_the_floor_has_expired(db):
-    position = await current_position(db)
+    position = await current_position(db, None)
     await db.execute("UPDATE installation SET feed_floor = $1::text::xid8", str(position.xmax + 1))
     with pytest.raises(ResumeTokenExpired):
-        await feed_since(db, position)
+        await feed_since(db, position, None)
     await db.execute("UPDATE installation SET feed_floor = $1::text::xid8", str(position.xmax))
-    await feed_since(db, position)
+    await feed_since(db, position, None)
 
 
 async def test_a_position_of_the_future_has_expired(db):
-    position = await current_position(db)
+    position = await current_position(db, None)
     with pytest.raises(ResumeTokenExpired):
-        await feed_since(db, Position(position.xmax + 1_000_000_000))
+        await feed_since(db, Position(position.xmax + 1_000_000_000), None)
 
 
 async def _burn(db, count):
@@ -339,9 +339,9 @@ async def test_p6_numbers_of_transactions_that_a_crash_gives_again_are_still_to_
             [first] = await create(db)
             start = Position(1)
             await _burn(db, 100)
-            here = await current_position(db)
-            read = await feed_since(db, start)
-            again = await feed_since(db, read.position)
+            here = await current_position(db, None)
+            read = await feed_since(db, start, None)
+            again = await feed_since(db, read.position, None)
             assert ([task.id for task in read.items], again.items) == ([first], [])
             before = await db.fetchval("SELECT pg_current_xact_id()::text::bigint")
         await postgres.stop(Stop.IMMEDIATE)
@@ -351,7 +351,7 @@ async def test_p6_numbers_of_transactions_that_a_crash_gives_again_are_still_to_
             [second] = await create(db)
             await _burn(db, 200)
             for position in (here, read.position, again.position):
-                assert [task.id for task in (await feed_since(db, position)).items] == [second]
+                assert [task.id for task in (await feed_since(db, position, None)).items] == [second]
 
 
 async def test_a_version_is_dated_by_the_clock_of_the_database(db):

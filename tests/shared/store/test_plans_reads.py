@@ -83,7 +83,7 @@ def assert_frugal(plan, indexes, most):
 
 
 async def test_the_feed_reads_what_is_new_by_transaction(filled):
-    now = await events.current_position(filled)
+    now = await events.current_position(filled, None)
     for statement in (events.FEED, events.MOVES):
         behind = await plans(filled, statement.format(limit=101), str(now.xmax - 5), [str(now.xmax - 9)])
         for plan in behind:
@@ -95,7 +95,7 @@ async def test_the_feed_reads_what_is_new_by_transaction(filled):
 
 
 async def test_the_feed_looks_tasks_up_one_by_one(filled):
-    now = await events.current_position(filled)
+    now = await events.current_position(filled, None)
     for plan in await plans(filled, events.FEED.format(limit=101), str(now.xmax - 5), []):
         assert_frugal(plan, ["xid_idx", "pkey"], 2 * 101)
 

@@ -30,10 +30,10 @@ async def test_old_events_are_old_again_and_new_ones_new(db):
     await renumber_as_elsewhere(db)
 
     assert await adopt_history(db)
-    position = await current_position(db)
-    before = await feed_since(db, position)
+    position = await current_position(db, None)
+    before = await feed_since(db, position, None)
     (new,) = await create(db)
-    after = await feed_since(db, before.position)
+    after = await feed_since(db, before.position, None)
 
     assert before.items == []
     assert [task.id for task in after.items] == [new]
@@ -61,7 +61,7 @@ async def test_floor_of_another_server_does_not_refuse_everybody(db):
     await db.execute(f"UPDATE installation SET feed_floor = '{AHEAD * 100}'")
 
     assert await adopt_history(db)
-    assert (await feed_since(db, await current_position(db))).is_complete
+    assert (await feed_since(db, await current_position(db, None), None)).is_complete
 
 
 @pytest.mark.parametrize("tasks", [0, 2])

@@ -83,21 +83,21 @@ async def test_no_day_younger_than_the_retention_is_touched(db, old_days):
 
 
 async def test_p6_dropping_a_day_raises_the_floor(db, old_days):
-    before = await current_position(db)
+    before = await current_position(db, None)
     await store(db, 10)
     await forget(db)
     with pytest.raises(ResumeTokenExpired):
-        await feed_since(db, before)
-    after = await current_position(db)
+        await feed_since(db, before, None)
+    after = await current_position(db, None)
     await store(db, 1)
-    assert len((await feed_since(db, after)).items) == 1
+    assert len((await feed_since(db, after, None)).items) == 1
 
 
 async def test_dropping_empty_days_leaves_the_floor(db, old_days):
-    before = await current_position(db)
+    before = await current_position(db, None)
     await store(db, 1)
     assert (await forget(db)).days
-    assert len((await feed_since(db, before)).items) == 1
+    assert len((await feed_since(db, before, None)).items) == 1
 
 
 @pytest.mark.parametrize("state", [TaskState.SCHEDULED, TaskState.PENDING])
@@ -117,7 +117,7 @@ async def test_a_day_in_which_something_ended_lately_is_kept(db, old_days):
 
 async def test_a_late_day_is_thinned(db, old_days, monkeypatch):
     monkeypatch.setattr(retention, "THIN_TASKS", 2)
-    before = await current_position(db)
+    before = await current_position(db, None)
     live = await store(db, 15, state=TaskState.SCHEDULED)
     late = await store(db, 15, changed_days_ago=3)
     for _ in range(5):
@@ -129,7 +129,7 @@ async def test_a_late_day_is_thinned(db, old_days, monkeypatch):
     assert await tasks_of(db) == {live, late}
     assert {row["task_id"] for row in await db.fetch("SELECT task_id FROM task_events")} == {live, late}
     with pytest.raises(ResumeTokenExpired):
-        await feed_since(db, before)
+        await feed_since(db, before, None)
     assert (await forget(db)).tasks == 0
 
 
