@@ -17,10 +17,9 @@ from taskwire_shared.store.database import Database
 from taskwire_shared.telemetry import logs
 from taskwire_shared.telemetry.events import Event
 from taskwire_shared.telemetry.metrics import GatewayMetrics
+from taskwire_shared.upkeep.rounds import spaced
 
 SAMPLE_SECONDS = 5.0
-SAMPLE_PART = 0.05
-"""Of the time goes into sampling at most: counting a million rows takes a second."""
 KNOWN_QUEUES_MAX = 100_000
 """Names remembered per process, about 10 MB."""
 
@@ -78,8 +77,8 @@ class Admission:
                 await self._sample()
             except BackendUnavailable as error:
                 _log.warning(Event.DEPTHS_FAILED, cause=repr(error.__cause__))
-            took = loop.time() - started
-            await asyncio.sleep(max(SAMPLE_SECONDS, took / SAMPLE_PART))
+            # Counting a million rows takes a second.
+            await asyncio.sleep(spaced(SAMPLE_SECONDS, loop.time() - started))
 
     async def _admit_queues(self, tasks: Sequence[NewTask], unknown: Sequence[QueueName]) -> None:
         tenant = unknown[0][0]

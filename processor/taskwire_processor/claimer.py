@@ -20,6 +20,7 @@ from taskwire_shared.store.database import Database
 from taskwire_shared.telemetry import logs
 from taskwire_shared.telemetry.events import Event
 from taskwire_shared.telemetry.metrics import ProcessorMetrics
+from taskwire_shared.upkeep.rounds import spaced
 
 BATCH_MAX = 500
 """Tasks in one claim."""
@@ -81,7 +82,12 @@ class Claimer:
         self._woken = asyncio.Event()
         self._nudged = asyncio.Event()
         self._closed = asyncio.Event()
-        self._is_scanning = False
+        self._is_waiting = False
+        """Whether a scan waits for room."""
+        self._scan_took = 0.0
+        """How long the database was at the last scan, in seconds."""
+        self._found_full = False
+        """Whether the last scan found as much as it had room for."""
         self._claims: set[asyncio.Task[None]] = set()
         self._claiming = 0
         self._claiming_alone = asyncio.Lock()
@@ -127,7 +133,7 @@ class Claimer:
 
     def _may_claim(self) -> bool:
         # While a scan waits for room it goes first, or else old tasks would starve behind a steady stream of new.
-        if self._is_scanning or len(self._claims) >= CLAIMS_MAX:
+        if self._is_waiting or len(self._claims) >= CLAIMS_MAX:
             return False
         # Alone, a claim takes what there is; beside a large one, less than a full batch would only make both dearer.
         return len(self._backlog) >= (1 if self._claiming <= FEW_TASKS else BATCH_MAX)
@@ -205,21 +211,21 @@ class Claimer:
                 # More waits than had room, and no ring brings it.
                 pause = SCAN_AGAIN_SECONDS
             else:
-                pause = patience * random.uniform(0.7, 1.3)  # noqa: S311 - only jitter
+                pause = spaced(patience * random.uniform(0.7, 1.3), self._scan_took)  # noqa: S311 - only jitter
                 patience = min(SCAN_SECONDS, patience * 2)
 
     async def _scan(self) -> tuple[list[ClaimedTask], bool]:
         """Claim what waits, and tell whether there may be more than had room."""
-        self._is_scanning = True
-        try:
-            room = min(await self._wait_for_room(), BATCH_MAX)
-            found = await self._claim_waiting(self._runners.shared_types, room)
-            room_alone = self._alone_room()
-            found_alone = await self._claim_waiting(self._runners.alone_types, room_alone)
-        finally:
-            self._is_scanning = False
-            self._woken.set()
-        return found + found_alone, bool(found and len(found) == room)
+        room = min(await self._wait_for_room(), BATCH_MAX)
+        if not self._found_full:
+            # It may take a while, and probably finds nothing: the rings go on beside it.
+            room = (room + 1) // 2
+        began = self._loop.time()
+        found = await self._claim_waiting(self._runners.shared_types, room)
+        found_alone = await self._claim_waiting(self._runners.alone_types, self._alone_room())
+        self._scan_took = self._loop.time() - began
+        self._found_full = bool(found and len(found) == room)
+        return found + found_alone, self._found_full
 
     async def _claim_waiting(self, types: list[str], room: int) -> list[ClaimedTask]:
         if not types or room <= 0:
@@ -231,9 +237,14 @@ class Claimer:
         return claimed or []
 
     async def _wait_for_room(self) -> int:
-        while not (room := self._room()) and not self._closed.is_set():
-            await self._wait(self._woken, LOOK_SECONDS)
-            self._woken.clear()
+        self._is_waiting = True
+        try:
+            while not (room := self._room()) and not self._closed.is_set():
+                await self._wait(self._woken, LOOK_SECONDS)
+                self._woken.clear()
+        finally:
+            self._is_waiting = False
+            self._woken.set()
         return 0 if self._closed.is_set() else room
 
     # Both.

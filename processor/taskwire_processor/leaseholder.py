@@ -16,6 +16,7 @@ from taskwire_shared.store.database import Database
 from taskwire_shared.store.processors import Holdings, Processor
 from taskwire_shared.telemetry import logs
 from taskwire_shared.telemetry.events import Event
+from taskwire_shared.upkeep.rounds import spaced
 
 RENEWALS_PER_LEASE = 10
 ANSWER_SECONDS_MIN = 1.0
@@ -102,6 +103,8 @@ class Leaseholder:
         self._stopper = stopper
         self._canceller = canceller
         self._loop = asyncio.get_running_loop()
+        self._rested_at = 0.0
+        """When it may be squared up again."""
 
     async def hold(self) -> None:
         """Renew until the lease is lost; then return."""
@@ -110,7 +113,8 @@ class Leaseholder:
             if await self._lease.renew() is False:
                 log.error(Event.LEASE_LOST, processor=str(self._lease.processor.id))
                 return
-            await self._square_up()
+            if self._loop.time() >= self._rested_at:
+                await self._square_up()
 
     async def hand_back_unknown(self, *, older_than: timedelta = timedelta(0)) -> None:
         """Give back what the database has under our name and we do not know. Raises BackendUnavailable."""
@@ -126,6 +130,8 @@ class Leaseholder:
                 await self._hand_back(holdings, UNKNOWN_AFTER)
         except (BackendUnavailable, TimeoutError):
             log.warning(Event.LEASE_RENEWAL_FAILED, processor=str(self._lease.processor.id))
+        ended_at = self._loop.time()
+        self._rested_at = ended_at + spaced(0.0, ended_at - asked_at)
 
     async def _read(self) -> Holdings:
         return await processors.holdings(self._db, self._lease.processor.id)

@@ -47,6 +47,39 @@ async def test_p5_unrung_task_starts_within_10_seconds(processor, tasks):
     assert task.state is S.SUCCEEDED
 
 
+@pytest.fixture
+def slow_scans(monkeypatch):
+    """Hold up scans from `begin()` on, until `gate` is set; `rooms` is how many tasks they ask for."""
+    original = claims.claim_waiting
+
+    class Slow:
+        def __init__(self) -> None:
+            self.rooms: list[int] = []
+            self.gate = asyncio.Event()
+
+        def begin(self) -> None:
+            monkeypatch.setattr(claims, "claim_waiting", self)
+
+        async def __call__(self, db, processor_id, queues, types, room):
+            self.rooms.append(room)
+            await self.gate.wait()
+            return await original(db, processor_id, queues, types, room)
+
+    return Slow()
+
+
+async def test_p5_scan_that_takes_long_leaves_room_for_what_is_rung(processor, tasks, eventually, slow_scans):
+    async with processor(concurrency=10):
+        await tasks.ends(await tasks.create("pid"))
+        slow_scans.begin()
+        await eventually(lambda: slow_scans.rooms)
+        ended = [await tasks.ends(await tasks.create("pid")) for _ in range(3)]
+        slow_scans.gate.set()
+
+    assert {task.state for task in ended} == {S.SUCCEEDED}
+    assert slow_scans.rooms[0] == 5
+
+
 async def test_paused_queue_is_left_alone_until_it_is_resumed(processor, tasks, db):
     async with processor():
         await tasks.ends(await tasks.create("pid"))

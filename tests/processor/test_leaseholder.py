@@ -123,3 +123,27 @@ async def test_processor_signs_off(processor, tasks, db):
         assert await processors.renew(db, registered["id"], 30)
 
     assert await db.fetchval("SELECT count(*) FROM processors") == 0
+
+
+async def test_holdings_that_took_long_to_read_are_read_less_often(processor, tasks, monkeypatch, eventually):
+    original_renew, original_read = processors.renew, processors.holdings
+    renewals: list[int] = []
+
+    async def renew(*args):
+        renewals.append(len(renewals))
+        return await original_renew(*args)
+
+    async def read_slowly(db, *args):
+        await db.fetchval("SELECT pg_sleep(0.2)")
+        reads.append(len(renewals))
+        return await original_read(db, *args)
+
+    reads: list[int] = []
+    monkeypatch.setattr(processors, "renew", renew)
+    monkeypatch.setattr(processors, "holdings", read_slowly)
+    async with processor(lease_seconds=LEASE_SECONDS):
+        await eventually(lambda: len(reads) == 1)
+        await eventually(lambda: len(renewals) >= reads[0] + 10)
+
+    # A twentieth of the time goes into it: four seconds after 0.2, or 40 renewals. The end reads once more.
+    assert len(reads) <= 2

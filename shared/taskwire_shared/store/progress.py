@@ -6,9 +6,10 @@ from uuid import UUID
 from taskwire_shared.domain.task import Progress
 from taskwire_shared.store.database import Database
 
+# The state is hidden as in `history.STATE`: found by id, and not among all that is RUNNING.
 RECENT_PROGRESS = """
 SELECT id, progress_fraction, progress_message, progress_at FROM tasks
-WHERE id = ANY ($1::uuid[]) AND state = 3 AND progress_at > clock_timestamp() - make_interval(secs => $2::float8)
+WHERE id = ANY ($1::uuid[]) AND (state + 0) = 3 AND progress_at > clock_timestamp() - make_interval(secs => $2::float8)
 """
 
 

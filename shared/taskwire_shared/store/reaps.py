@@ -13,17 +13,30 @@ from taskwire_shared.store.verdicts import CARRY_OUT, HELD_COLUMNS, Wish, failur
 BURY_AFTER_SECONDS = 3600
 """For so long the row of a dead processor is kept, for people who ask what became of it."""
 
-# Rows are locked in the order of `tasks_running` and never waited for. Ordered by id, all tasks would be read.
+_LEAST_ID = UUID(int=0)
+_GREATEST_ID = UUID(int=2**128 - 1)
+
+# In `tasks_running`, the tasks of the dead lie in the gaps between those of the living. These are stepped over: there
+# may be a million entries of theirs, of tasks that ended while an open transaction of somebody else kept them from
+# being cleared away, and to look at them all takes a second. Rows are locked in the order of the index and never waited
+# for.
 TAKE_BACK = f"""
-WITH held AS (
-    SELECT {HELD_COLUMNS}, {Wish.TAKE_BACK:d} AS wish,
-        {failure_literal(WORKER_LOST, "the processor stopped renewing its lease")} AS failure,
-        NULL::jsonb AS final_failure, NULL::double precision AS retry_in
-    FROM tasks t
-    WHERE t.state = 3
-        AND NOT EXISTS (SELECT FROM processors p WHERE p.id = t.processor AND p.lease_until > now())
-    ORDER BY t.processor LIMIT $1
-    FOR UPDATE OF t SKIP LOCKED
+WITH edges AS (
+    SELECT id FROM processors WHERE lease_until > now()
+    UNION ALL VALUES ('{_LEAST_ID}'::uuid), ('{_GREATEST_ID}'::uuid)
+), gaps AS (
+    SELECT id AS above, lead(id) OVER (ORDER BY id) AS below FROM edges
+), held AS (
+    SELECT lost.* FROM gaps, LATERAL (
+        SELECT {HELD_COLUMNS}, {Wish.TAKE_BACK:d} AS wish,
+            {failure_literal(WORKER_LOST, "the processor stopped renewing its lease")} AS failure,
+            NULL::jsonb AS final_failure, NULL::double precision AS retry_in
+        FROM tasks t
+        WHERE t.state = 3 AND t.processor > gaps.above AND t.processor < gaps.below
+        ORDER BY t.processor LIMIT $1
+        FOR UPDATE OF t SKIP LOCKED
+    ) AS lost
+    LIMIT $1
 ), {CARRY_OUT}
 """
 

@@ -10,6 +10,8 @@ from taskwire_shared.telemetry.events import Event
 
 RETRY_SECONDS_MIN = 0.2
 RETRY_SECONDS_MAX = 5.0
+ROUND_PART = 0.05
+"""Of the time goes into one kind of round at most."""
 
 log = logs.get(__name__)
 
@@ -32,6 +34,15 @@ async def repeat(round_: Callable[[], Awaitable[float]], failed: Event) -> None:
             log.exception(failed)
             pause, retry = retry, min(RETRY_SECONDS_MAX, retry * 2)
         await asyncio.sleep(pause)
+
+
+def spaced(pause: float, took: float) -> float:
+    """Return `pause`, or a longer one after a round that took long.
+
+    What has ended stays in the indexes for as long as any transaction is open that began before, of whomever. Each look
+    for the little that is left steps over all of it, a million entries in a second, and must not eat up the server.
+    """
+    return max(pause, took / ROUND_PART)
 
 
 def jittered(seconds: float) -> float:

@@ -16,7 +16,7 @@ from taskwire_shared.store.health import probe
 from taskwire_shared.store.reaps import take_back
 from taskwire_shared.telemetry import logs
 from taskwire_shared.telemetry.events import Event
-from taskwire_shared.upkeep.rounds import jittered, repeat
+from taskwire_shared.upkeep.rounds import jittered, repeat, spaced
 
 T = TypeVar("T")
 
@@ -27,7 +27,7 @@ BATCH_SECONDS = 0.02
 """Between two full batches, which caps their rate: 25,000 tasks a second for each sweeper."""
 TAKE_BACK_SECONDS = 2.0
 ANSWER_SECONDS_MAX = 1.0
-"""An answer that takes longer counts as an outage: the renewals of the living may be stuck as well."""
+"""A trivial question that takes longer counts as an outage: the renewals of the living may be stuck as well."""
 CALM_SECONDS = 3 * defaults.RENEWAL_SECONDS
 """For so long the database must have answered before anybody is taken for dead: the living get to renew first."""
 
@@ -57,6 +57,7 @@ class Sweeper:
 
     async def sweep_due(self) -> float:
         """Do one batch of what is due, and return after how many seconds to look again."""
+        began = monotonic()
         swept = await self._ask(start_due(self._db, BATCH_TASKS))
         self.due += swept.changed
         self._tell(swept)
@@ -64,32 +65,39 @@ class Sweeper:
             return BATCH_SECONDS
         pause = await self._ask(seconds_to_next_due(self._db))
         longest = jittered(DUE_SECONDS_MAX)
-        return longest if pause is None else min(longest, max(BATCH_SECONDS, pause))
+        pause = longest if pause is None else min(longest, max(BATCH_SECONDS, pause))
+        return spaced(pause, monotonic() - began)
 
     async def sweep_lost(self) -> float:
         """Take back one batch, once it is calm, and return after how many seconds to look again."""
-        await self._ask(probe(self._db))
+        await self._feel_pulse()
         agitated_for = self._calm_since + self._calm_seconds - monotonic()
         if agitated_for > 0:
             return agitated_for
+        began = monotonic()
         swept = await self._ask(take_back(self._db, BATCH_TASKS))
         self.lost += swept.changed
         self._tell(swept)
         if swept.changed:
             log.warning(Event.TASKS_TAKEN_BACK, count=swept.changed)
-        return BATCH_SECONDS if swept.changed >= BATCH_TASKS else jittered(TAKE_BACK_SECONDS)
+        if swept.changed >= BATCH_TASKS:
+            return BATCH_SECONDS
+        return spaced(jittered(TAKE_BACK_SECONDS), monotonic() - began)
+
+    async def _feel_pulse(self) -> None:
+        """Ask for an answer that costs nothing, and note an outage where it does not come at once."""
+        asked = monotonic()
+        await self._ask(probe(self._db))
+        if monotonic() - asked > ANSWER_SECONDS_MAX:
+            self._calm_since = monotonic()
 
     async def _ask(self, question: Awaitable[T]) -> T:
         """Await an answer of the database, and note an outage."""
-        asked = monotonic()
         try:
-            answer = await question
+            return await question
         except BackendUnavailable:
             self._calm_since = monotonic()
             raise
-        if monotonic() - asked > ANSWER_SECONDS_MAX:
-            self._calm_since = monotonic()
-        return answer
 
     def _tell(self, swept: Swept) -> None:
         self._ringer.ring(swept.ready)

@@ -1,4 +1,5 @@
 import asyncio
+import re
 
 from taskwire_shared.domain.ids import new_id
 from taskwire_shared.domain.outcome import ATTEMPTS_EXHAUSTED, WORKER_LOST, Fence, Succeeded
@@ -29,6 +30,39 @@ async def test_p5_and_of_one_that_has_signed_off(db, claimed, processor):
     await claimed()
     await processors.deregister(db, processor)
     assert (await reaps.take_back(db, 10)).changed == 1
+
+
+async def test_p5_the_dead_are_found_before_between_and_behind_the_living(db, creations, new_task, new_processor):
+    everybody = sorted([await new_processor() for _ in range(7)])
+    tasks = [new_task() for _ in everybody]
+    await creations.create_tasks(tasks)
+    for processor, task in zip(everybody, tasks, strict=True):
+        assert len(await claims.claim_rung(db, processor, [task.id], ["echo"], 1)) == 1
+    dead = [0, 2, 3, 6]
+    for number in dead:
+        await kill(db, everybody[number])
+
+    swept = await reaps.take_back(db, 10)
+
+    assert sorted(one.id for one in swept.ready) == sorted(tasks[number].id for number in dead)
+    assert (await reaps.take_back(db, 10)).changed == 0
+
+
+async def touched_pages(db):
+    """Return how many pages are looked at to find what is lost."""
+    plan = await db.fetch("EXPLAIN (ANALYZE, BUFFERS) " + reaps.TAKE_BACK, 10)
+    # The first node stands for all below it.
+    return next(int(found[1]) for line in plan if (found := re.search(r"Buffers: shared hit=(\d+)", line[0])))
+
+
+async def test_what_the_living_hold_is_stepped_over(db, creations, new_task, processor):
+    """An open transaction may keep a million entries of theirs in the index, of tasks that have ended."""
+    before = await touched_pages(db)
+    tasks = [new_task() for _ in range(500)]
+    await creations.create_tasks(tasks)
+    await claims.claim_rung(db, processor, [task.id for task in tasks], ["echo"], 500)
+
+    assert await touched_pages(db) <= before + 20
 
 
 async def test_p8_a_task_that_kills_its_processors_fails(db, claimed, processor, history, read):

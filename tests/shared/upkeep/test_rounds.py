@@ -5,7 +5,7 @@ import pytest
 from taskwire_shared.domain.errors import BackendUnavailable
 from taskwire_shared.telemetry.events import Event
 from taskwire_shared.upkeep import rounds
-from taskwire_shared.upkeep.rounds import jittered, repeat
+from taskwire_shared.upkeep.rounds import ROUND_PART, jittered, repeat, spaced
 
 
 async def run_until_over(round_, over):
@@ -52,3 +52,8 @@ def test_jitter_shortens_a_pause_by_up_to_half():
     pauses = {jittered(10) for _ in range(100)}
     assert len(pauses) > 50
     assert all(5 <= pause <= 10 for pause in pauses)
+
+
+@pytest.mark.parametrize(("took", "pause"), [(0.0, 3.0), (3 * ROUND_PART, 3.0), (1.0, 1.0 / ROUND_PART)])
+def test_a_round_that_took_long_is_followed_by_a_long_pause(took, pause):
+    assert spaced(3.0, took) == pytest.approx(pause)

@@ -16,6 +16,7 @@ from taskwire_shared.store.partitions import ensure_partitions
 from taskwire_shared.store.processors import Processor, deregister, register
 from taskwire_shared.store.reads import get_task
 from taskwire_shared.upkeep import sweeper as sweeping
+from taskwire_shared.upkeep.rounds import ROUND_PART
 from taskwire_shared.upkeep.sweeper import Sweeper
 
 
@@ -138,6 +139,46 @@ async def test_a_slow_answer_starts_the_wait_anew(db, monkeypatch):
     waiting._calm_since -= 60
     assert await waiting.sweep_lost() > 50
     assert ringer.rung == []
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Time that passes only where a test lets it."""
+
+    class Clock:
+        now = 1000.0
+
+        def __call__(self):
+            return self.now
+
+        def slow(self, name, seconds):
+            original = getattr(sweeping, name)
+
+            async def ask(*args):
+                self.now += seconds
+                return await original(*args)
+
+            monkeypatch.setattr(sweeping, name, ask)
+
+    clock = Clock()
+    monkeypatch.setattr(sweeping, "monotonic", clock)
+    return clock
+
+
+async def test_p5_a_search_that_takes_long_is_no_outage(db, clock):
+    """With a million dead entries in an index it takes a second, for as long as somebody's transaction is open."""
+    [lost] = await create(db)
+    await deregister(db, await claim(db, [lost]))
+    clock.slow("start_due", 2 * sweeping.ANSWER_SECONDS_MAX)
+    clock.slow("take_back", 2 * sweeping.ANSWER_SECONDS_MAX)
+    ringer = RecordingRinger()
+    waiting = Sweeper(db, ringer, RecordingBell(), calm_seconds=60)
+    clock.now += 60
+
+    pauses = [await waiting.sweep_due(), await waiting.sweep_lost()]
+
+    assert ringer.rung == [lost]
+    assert min(pauses) >= 2 * sweeping.ANSWER_SECONDS_MAX / ROUND_PART
 
 
 @pytest.mark.slow
