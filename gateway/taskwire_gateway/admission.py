@@ -7,6 +7,7 @@ limit that only keeps a mistake from filling the disk.
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 
 from taskwire_gateway.violations import Violations
 from taskwire_shared.domain import limits
@@ -48,6 +49,7 @@ class Admission:
         self._queues_max = queues_max
         self._waiting: Counter[QueueName] = Counter()
         self._known_queues: set[QueueName] = set()
+        self._doubted = asyncio.Event()
 
     async def admit(self, tasks: Sequence[NewTask]) -> None:
         """Let `tasks` in, all of one tenant, or raise.
@@ -64,6 +66,8 @@ class Admission:
             await self._admit_queues(tasks, [name for name in wanted if name not in self._known_queues])
         for name, count in wanted.items():
             if self._waiting[name] + count > self._queue_depth_max:
+                # Since the sample, tasks have been let in and not let go: another sample says more.
+                self._doubted.set()
                 raise QueueFull(name[1], self._queue_depth_max)
         for name, count in wanted.items():
             self._waiting[name] += count
@@ -78,7 +82,15 @@ class Admission:
             except BackendUnavailable as error:
                 _log.warning(Event.DEPTHS_FAILED, cause=repr(error.__cause__))
             # Counting a million rows takes a second.
-            await asyncio.sleep(spaced(SAMPLE_SECONDS, loop.time() - started))
+            await self._rest(spaced(SAMPLE_SECONDS, loop.time() - started))
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait until the next sample, shorter where the last one has led to a refusal."""
+        self._doubted.clear()
+        await asyncio.sleep(SAMPLE_SECONDS)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds - SAMPLE_SECONDS):
+                await self._doubted.wait()
 
     async def _admit_queues(self, tasks: Sequence[NewTask], unknown: Sequence[QueueName]) -> None:
         tenant = unknown[0][0]

@@ -145,5 +145,5 @@ async def test_holdings_that_took_long_to_read_are_read_less_often(processor, ta
         await eventually(lambda: len(reads) == 1)
         await eventually(lambda: len(renewals) >= reads[0] + 10)
 
-    # A twentieth of the time goes into it: four seconds after 0.2, or 40 renewals. The end reads once more.
+    # A fiftieth of the time goes into it: ten seconds after 0.2, or 100 renewals. The end reads once more.
     assert len(reads) <= 2

@@ -10,7 +10,7 @@ from taskwire_shared.telemetry.events import Event
 
 RETRY_SECONDS_MIN = 0.2
 RETRY_SECONDS_MAX = 5.0
-ROUND_PART = 0.05
+ROUND_PART = 0.02
 """Of the time goes into one kind of round at most."""
 
 log = logs.get(__name__)
