@@ -58,20 +58,29 @@ async def redis(folder: Path) -> AsyncIterator[tuple[str, int]]:
         await process.wait()
 
 
-async def environment_for(peer: Peer, site: Site, redis_url: str) -> dict[str, str]:
-    """Make what a peer needs in the servers. Raises NotMeasured when the peer is not installed."""
+@asynccontextmanager
+async def environment_of(peer: Peer, site: Site, redis_url: str) -> AsyncIterator[Mapping[str, str]]:
+    """Make what a peer needs in the servers, and drop its database afterwards.
+
+    Raises:
+        NotMeasured: The peer is not installed.
+    """
     for needed in peer.needs:
         if not Path(needed).exists():
             raise NotMeasured(f"{peer.title} is not installed: bench/peers/install.sh")
+    database = f"peer_{peer.name}"
     environment = {
         "PATH": os.defpath + ":/usr/local/bin",
-        "PEER_POSTGRES": await site.bare_database(f"peer_{peer.name}"),
+        "PEER_POSTGRES": await site.bare_database(database),
         "PEER_NATS": site.nats_url,
         "PEER_REDIS": redis_url,
     }
-    if peer.prepare:
-        await _finish(peer, peer.prepare, environment)
-    return environment
+    try:
+        if peer.prepare:
+            await _finish(peer, peer.prepare, environment)
+        yield environment
+    finally:
+        await site.drop_database(database)
 
 
 async def pass_through(peer: Peer, tasks: int, environment: Mapping[str, str], servers: Mapping[str, int]) -> PeerRun:

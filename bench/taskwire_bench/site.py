@@ -64,6 +64,14 @@ class Site:
             await connection.close()
         return self.postgres.url(name)
 
+    async def drop_database(self, name: str) -> None:
+        """Delete a database, whoever is connected to it."""
+        connection = await asyncpg.connect(self.postgres.url("postgres"))
+        try:
+            await connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+        finally:
+            await connection.close()
+
     def stack(self, database_url: str, **variables: str) -> Stack:
         """Describe services on a database; `concurrency="100"` sets TASKWIRE_CONCURRENCY."""
         own = {f"TASKWIRE_{name.upper()}": value for name, value in variables.items()}

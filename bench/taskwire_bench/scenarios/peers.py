@@ -1,6 +1,5 @@
 """Taskwire beside its peers: the same work on the same servers, turn by turn."""
 
-from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
 from msgspec import structs
@@ -8,7 +7,7 @@ from msgspec import structs
 from taskwire_bench import conditions
 from taskwire_bench.failure import NotMeasured
 from taskwire_bench.peer_programs import ALL, TASKWIRE_KEEPS, Peer
-from taskwire_bench.peer_run import PeerRun, environment_for, pass_through, redis
+from taskwire_bench.peer_run import PeerRun, environment_of, pass_through, redis
 from taskwire_bench.plan import Plan
 from taskwire_bench.results import Figure, Result
 from taskwire_bench.rig import Rig, Run, cpu_of
@@ -33,14 +32,17 @@ async def measure(plan: Plan) -> Result:
             redis_url, servers["redis"] = await stack.enter_async_context(redis(site.folder))
         except NotMeasured as error:
             plan.say(str(error))
-        environments = await _environments(site, redis_url, missing)
         await rig.pass_through(max(500, plan.count // 3))
         for number in range(plan.runs):
             ours.append(await rig.pass_through(plan.count))
             plan.say(f"peers {number + 1}/{plan.runs}: Taskwire {ours[-1].rate:,.0f} tasks/s")
             for name in [name for name in ALL if name not in missing]:
                 try:
-                    theirs[name].append(await pass_through(ALL[name], _count(plan, name), environments[name], servers))
+                    # With empty tables of its own, like Taskwire in each pass: what rounds leave behind costs some of
+                    # them more than others.
+                    async with environment_of(ALL[name], site, redis_url) as environment:
+                        run = await pass_through(ALL[name], _count(plan, name), environment, servers)
+                    theirs[name].append(run)
                 except NotMeasured as error:
                     missing[name] = str(error)
                     continue
@@ -64,16 +66,6 @@ async def measure(plan: Plan) -> Result:
         missing=missing,
         details={"keeps": {"taskwire": structs.asdict(TASKWIRE_KEEPS), **{name: _keeps(ALL[name]) for name in ALL}}},
     )
-
-
-async def _environments(site: Site, redis_url: str, missing: dict[str, str]) -> Mapping[str, Mapping[str, str]]:
-    environments = {}
-    for name, peer in ALL.items():
-        try:
-            environments[name] = await environment_for(peer, site, redis_url)
-        except NotMeasured as error:
-            missing[name] = str(error)
-    return environments
 
 
 def _count(plan: Plan, name: str) -> int:
