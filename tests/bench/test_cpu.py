@@ -11,7 +11,8 @@ def test_what_a_child_has_used_counts_also_after_its_end() -> None:
     usage = Usage({"me": [os.getpid()]})
     subprocess.run([sys.executable, "-c", _BURN], check=True)
 
-    assert usage.since()["me"] >= 0.19
+    # The system counts in hundredths of a second, of two kinds and for two processes.
+    assert usage.since()["me"] > 0.2 - 4 * 0.01
 
 
 def test_a_process_that_is_gone_uses_nothing() -> None:
