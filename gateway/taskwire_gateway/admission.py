@@ -18,7 +18,7 @@ from taskwire_shared.store.database import Database
 from taskwire_shared.telemetry import logs
 from taskwire_shared.telemetry.events import Event
 from taskwire_shared.telemetry.metrics import GatewayMetrics
-from taskwire_shared.upkeep.rounds import spaced
+from taskwire_shared.upkeep.rounds import Spacing
 
 SAMPLE_SECONDS = 5.0
 KNOWN_QUEUES_MAX = 100_000
@@ -50,6 +50,7 @@ class Admission:
         self._waiting: Counter[QueueName] = Counter()
         self._known_queues: set[QueueName] = set()
         self._doubted = asyncio.Event()
+        self._spacing = Spacing()
 
     async def admit(self, tasks: Sequence[NewTask]) -> None:
         """Let `tasks` in, all of one tenant, or raise.
@@ -82,7 +83,7 @@ class Admission:
             except BackendUnavailable as error:
                 _log.warning(Event.DEPTHS_FAILED, cause=repr(error.__cause__))
             # Counting a million rows takes a second.
-            await self._rest(spaced(SAMPLE_SECONDS, loop.time() - started))
+            await self._rest(self._spacing.pause(SAMPLE_SECONDS, loop.time() - started))
 
     async def _rest(self, seconds: float) -> None:
         """Wait until the next sample, shorter where the last one has led to a refusal."""

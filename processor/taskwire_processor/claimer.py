@@ -20,7 +20,7 @@ from taskwire_shared.store.database import Database
 from taskwire_shared.telemetry import logs
 from taskwire_shared.telemetry.events import Event
 from taskwire_shared.telemetry.metrics import ProcessorMetrics
-from taskwire_shared.upkeep.rounds import spaced
+from taskwire_shared.upkeep.rounds import Spacing
 
 BATCH_MAX = 500
 """Tasks in one claim."""
@@ -84,6 +84,7 @@ class Claimer:
         self._closed = asyncio.Event()
         self._is_waiting = False
         """Whether a scan waits for room."""
+        self._spacing = Spacing()
         self._scan_took = 0.0
         """How long the database was at the last scan, in seconds."""
         self._found_full = False
@@ -211,7 +212,7 @@ class Claimer:
                 # More waits than had room, and no ring brings it.
                 pause = SCAN_AGAIN_SECONDS
             else:
-                pause = spaced(patience * random.uniform(0.7, 1.3), self._scan_took)  # noqa: S311 - only jitter
+                pause = self._spacing.pause(patience * random.uniform(0.7, 1.3), self._scan_took)  # noqa: S311 - only jitter
                 patience = min(SCAN_SECONDS, patience * 2)
 
     async def _scan(self) -> tuple[list[ClaimedTask], bool]:

@@ -16,7 +16,7 @@ from taskwire_shared.store.database import Database
 from taskwire_shared.store.processors import Holdings, Processor
 from taskwire_shared.telemetry import logs
 from taskwire_shared.telemetry.events import Event
-from taskwire_shared.upkeep.rounds import spaced
+from taskwire_shared.upkeep.rounds import Spacing
 
 RENEWALS_PER_LEASE = 10
 ANSWER_SECONDS_MIN = 1.0
@@ -103,6 +103,7 @@ class Leaseholder:
         self._stopper = stopper
         self._canceller = canceller
         self._loop = asyncio.get_running_loop()
+        self._spacing = Spacing()
         self._rested_at = 0.0
         """When it may be squared up again."""
 
@@ -131,7 +132,7 @@ class Leaseholder:
         except (BackendUnavailable, TimeoutError):
             log.warning(Event.LEASE_RENEWAL_FAILED, processor=str(self._lease.processor.id))
         ended_at = self._loop.time()
-        self._rested_at = ended_at + spaced(0.0, ended_at - asked_at)
+        self._rested_at = ended_at + self._spacing.pause(0.0, ended_at - asked_at)
 
     async def _read(self) -> Holdings:
         return await processors.holdings(self._db, self._lease.processor.id)

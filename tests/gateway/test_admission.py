@@ -13,6 +13,7 @@ from taskwire_shared.domain.ids import new_id
 from taskwire_shared.domain.task import NewTask
 from taskwire_shared.store.database import Database
 from taskwire_shared.telemetry.metrics import GatewayMetrics
+from taskwire_shared.upkeep.rounds import Spacing
 
 
 def _task() -> NewTask:
@@ -24,7 +25,7 @@ async def test_p9_a_refusal_asks_for_a_sample_however_long_the_pause_was_to_be(
 ) -> None:
     """Or a queue that is emptied as fast as it is filled would count as full when samples come seldom."""
     monkeypatch.setattr(admitting, "SAMPLE_SECONDS", 0.01)
-    monkeypatch.setattr(admitting, "spaced", lambda _pause, _took: 600.0)
+    monkeypatch.setattr(Spacing, "pause", lambda *_: 600.0)
     admission = Admission(db, GatewayMetrics(CollectorRegistry()), queue_depth_max=3)
     refusals = 0
 

@@ -11,7 +11,9 @@ from taskwire_shared.telemetry.events import Event
 RETRY_SECONDS_MIN = 0.2
 RETRY_SECONDS_MAX = 5.0
 ROUND_PART = 0.02
-"""Of the time goes into one kind of round at most."""
+"""Of the time should go into one kind of round at most."""
+SPACED_SECONDS_MAX = 10.0
+"""Whatever a round takes: somebody waits for what it finds."""
 
 log = logs.get(__name__)
 
@@ -36,13 +38,21 @@ async def repeat(round_: Callable[[], Awaitable[float]], failed: Event) -> None:
         await asyncio.sleep(pause)
 
 
-def spaced(pause: float, took: float) -> float:
-    """Return `pause`, or a longer one after a round that took long.
+class Spacing:
+    """Keeps rounds that always take long apart.
 
     What has ended stays in the indexes for as long as any transaction is open that began before, of whomever. Each look
     for the little that is left steps over all of it, a million entries in a second, and must not eat up the server.
     """
-    return max(pause, took / ROUND_PART)
+
+    def __init__(self) -> None:
+        self._took_before = 0.0
+
+    def pause(self, usual: float, took: float) -> float:
+        """Return `usual`, or longer where this round and the one before took long: one may have met a hiccup."""
+        lasting = min(took, self._took_before)
+        self._took_before = took
+        return max(usual, min(lasting / ROUND_PART, SPACED_SECONDS_MAX))
 
 
 def jittered(seconds: float) -> float:

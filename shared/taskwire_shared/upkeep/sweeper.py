@@ -16,7 +16,7 @@ from taskwire_shared.store.health import probe
 from taskwire_shared.store.reaps import take_back
 from taskwire_shared.telemetry import logs
 from taskwire_shared.telemetry.events import Event
-from taskwire_shared.upkeep.rounds import jittered, repeat, spaced
+from taskwire_shared.upkeep.rounds import Spacing, jittered, repeat
 
 T = TypeVar("T")
 
@@ -43,6 +43,7 @@ class Sweeper:
         self._bell = bell
         self._calm_seconds = calm_seconds
         self._calm_since = monotonic()
+        self._due_spacing, self._lost_spacing = Spacing(), Spacing()
         self.due = 0
         """Tasks moved because their time had come."""
         self.lost = 0
@@ -66,7 +67,7 @@ class Sweeper:
         pause = await self._ask(seconds_to_next_due(self._db))
         longest = jittered(DUE_SECONDS_MAX)
         pause = longest if pause is None else min(longest, max(BATCH_SECONDS, pause))
-        return spaced(pause, monotonic() - began)
+        return self._due_spacing.pause(pause, monotonic() - began)
 
     async def sweep_lost(self) -> float:
         """Take back one batch, once it is calm, and return after how many seconds to look again."""
@@ -82,7 +83,7 @@ class Sweeper:
             log.warning(Event.TASKS_TAKEN_BACK, count=swept.changed)
         if swept.changed >= BATCH_TASKS:
             return BATCH_SECONDS
-        return spaced(jittered(TAKE_BACK_SECONDS), monotonic() - began)
+        return self._lost_spacing.pause(jittered(TAKE_BACK_SECONDS), monotonic() - began)
 
     async def _feel_pulse(self) -> None:
         """Ask for an answer that costs nothing, and note an outage where it does not come at once."""

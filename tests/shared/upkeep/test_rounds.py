@@ -5,7 +5,7 @@ import pytest
 from taskwire_shared.domain.errors import BackendUnavailable
 from taskwire_shared.telemetry.events import Event
 from taskwire_shared.upkeep import rounds
-from taskwire_shared.upkeep.rounds import ROUND_PART, jittered, repeat, spaced
+from taskwire_shared.upkeep.rounds import ROUND_PART, SPACED_SECONDS_MAX, Spacing, jittered, repeat
 
 
 async def run_until_over(round_, over):
@@ -54,6 +54,15 @@ def test_jitter_shortens_a_pause_by_up_to_half():
     assert all(5 <= pause <= 10 for pause in pauses)
 
 
-@pytest.mark.parametrize(("took", "pause"), [(0.0, 3.0), (3 * ROUND_PART, 3.0), (1.0, 1.0 / ROUND_PART)])
-def test_a_round_that_took_long_is_followed_by_a_long_pause(took, pause):
-    assert spaced(3.0, took) == pytest.approx(pause)
+@pytest.mark.parametrize(
+    ("took", "pause"), [(0.0, 3.0), (3 * ROUND_PART, 3.0), (0.1, 0.1 / ROUND_PART), (60.0, SPACED_SECONDS_MAX)]
+)
+def test_rounds_that_always_take_long_are_further_apart(took, pause):
+    spacing = Spacing()
+    spacing.pause(3.0, took)
+    assert spacing.pause(3.0, took) == pytest.approx(pause)
+
+
+def test_a_round_that_took_long_once_changes_nothing():
+    spacing = Spacing()
+    assert [spacing.pause(3.0, took) for took in (0.0, 30.0, 0.0, 30.0)] == [3.0] * 4
