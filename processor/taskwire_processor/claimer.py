@@ -86,7 +86,7 @@ class Claimer:
         """Whether a scan waits for room."""
         self._spacing = Spacing()
         self._scan_took = 0.0
-        """How long the database was at the last scan, in seconds."""
+        """How long the last scan has looked for nothing, in seconds."""
         self._found_full = False
         """Whether the last scan found as much as it had room for."""
         self._claims: set[asyncio.Task[None]] = set()
@@ -206,17 +206,17 @@ class Claimer:
                 self._nudged.clear()
                 patience = SCAN_SECONDS_FIRST
             heard = self._ear.heard
-            found, is_full = await self._scan()
+            found = await self._scan()
             self._deafness.judge(found)
-            if is_full and self._ear.heard == heard and not self._backlog:
+            if self._found_full and self._ear.heard == heard and not self._backlog:
                 # More waits than had room, and no ring brings it.
                 pause = SCAN_AGAIN_SECONDS
             else:
                 pause = self._spacing.pause(patience * random.uniform(0.7, 1.3), self._scan_took)  # noqa: S311 - only jitter
                 patience = min(SCAN_SECONDS, patience * 2)
 
-    async def _scan(self) -> tuple[list[ClaimedTask], bool]:
-        """Claim what waits, and tell whether there may be more than had room."""
+    async def _scan(self) -> list[ClaimedTask]:
+        """Claim what waits, and note whether there may be more than had room."""
         room = min(await self._wait_for_room(), BATCH_MAX)
         if not self._found_full:
             # It may take a while, and probably finds nothing: the rings go on beside it.
@@ -224,9 +224,10 @@ class Claimer:
         began = self._loop.time()
         found = await self._claim_waiting(self._runners.shared_types, room)
         found_alone = await self._claim_waiting(self._runners.alone_types, self._alone_room())
-        self._scan_took = self._loop.time() - began
         self._found_full = bool(found and len(found) == room)
-        return found + found_alone, self._found_full
+        found += found_alone
+        self._scan_took = 0.0 if found else self._loop.time() - began
+        return found
 
     async def _claim_waiting(self, types: list[str], room: int) -> list[ClaimedTask]:
         if not types or room <= 0:

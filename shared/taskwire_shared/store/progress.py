@@ -5,11 +5,12 @@ from uuid import UUID
 
 from taskwire_shared.domain.task import Progress
 from taskwire_shared.store.database import Database
+from taskwire_shared.store.history import STATE
 
-# The state is hidden as in `history.STATE`: found by id, and not among all that is RUNNING.
-RECENT_PROGRESS = """
-SELECT id, progress_fraction, progress_message, progress_at FROM tasks
-WHERE id = ANY ($1::uuid[]) AND (state + 0) = 3 AND progress_at > clock_timestamp() - make_interval(secs => $2::float8)
+RECENT_PROGRESS = f"""
+SELECT t.id, t.progress_fraction, t.progress_message, t.progress_at FROM tasks t
+WHERE t.id = ANY ($1::uuid[]) AND {STATE} = 3
+    AND t.progress_at > clock_timestamp() - make_interval(secs => $2::float8)
 """
 
 

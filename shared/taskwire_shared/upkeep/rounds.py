@@ -12,6 +12,8 @@ RETRY_SECONDS_MIN = 0.2
 RETRY_SECONDS_MAX = 5.0
 ROUND_PART = 0.02
 """Of the time should go into one kind of round at most."""
+LONG_ROUND_SECONDS = 0.1
+"""A shorter one is not spaced: on a busy machine any statement takes some hundredths of a second."""
 SPACED_SECONDS_MAX = 10.0
 """Whatever a round takes: somebody waits for what it finds."""
 
@@ -49,9 +51,14 @@ class Spacing:
         self._took_before = 0.0
 
     def pause(self, usual: float, took: float) -> float:
-        """Return `usual`, or longer where this round and the one before took long: one may have met a hiccup."""
+        """Return `usual`, or longer where this round and the one before took long: one may have met a hiccup.
+
+        A round that has found something has not taken its time for nothing: give 0 for it.
+        """
         lasting = min(took, self._took_before)
         self._took_before = took
+        if lasting < LONG_ROUND_SECONDS:
+            return usual
         return max(usual, min(lasting / ROUND_PART, SPACED_SECONDS_MAX))
 
 

@@ -67,7 +67,7 @@ class Sweeper:
         pause = await self._ask(seconds_to_next_due(self._db))
         longest = jittered(DUE_SECONDS_MAX)
         pause = longest if pause is None else min(longest, max(BATCH_SECONDS, pause))
-        return self._due_spacing.pause(pause, monotonic() - began)
+        return self._due_spacing.pause(pause, 0.0 if swept.changed else monotonic() - began)
 
     async def sweep_lost(self) -> float:
         """Take back one batch, once it is calm, and return after how many seconds to look again."""
@@ -83,7 +83,7 @@ class Sweeper:
             log.warning(Event.TASKS_TAKEN_BACK, count=swept.changed)
         if swept.changed >= BATCH_TASKS:
             return BATCH_SECONDS
-        return self._lost_spacing.pause(jittered(TAKE_BACK_SECONDS), monotonic() - began)
+        return self._lost_spacing.pause(jittered(TAKE_BACK_SECONDS), 0.0 if swept.changed else monotonic() - began)
 
     async def _feel_pulse(self) -> None:
         """Ask for an answer that costs nothing, and note an outage where it does not come at once."""

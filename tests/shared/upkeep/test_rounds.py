@@ -5,7 +5,7 @@ import pytest
 from taskwire_shared.domain.errors import BackendUnavailable
 from taskwire_shared.telemetry.events import Event
 from taskwire_shared.upkeep import rounds
-from taskwire_shared.upkeep.rounds import ROUND_PART, SPACED_SECONDS_MAX, Spacing, jittered, repeat
+from taskwire_shared.upkeep.rounds import LONG_ROUND_SECONDS, ROUND_PART, SPACED_SECONDS_MAX, Spacing, jittered, repeat
 
 
 async def run_until_over(round_, over):
@@ -55,7 +55,8 @@ def test_jitter_shortens_a_pause_by_up_to_half():
 
 
 @pytest.mark.parametrize(
-    ("took", "pause"), [(0.0, 3.0), (3 * ROUND_PART, 3.0), (0.1, 0.1 / ROUND_PART), (60.0, SPACED_SECONDS_MAX)]
+    ("took", "pause"),
+    [(0.0, 3.0), (LONG_ROUND_SECONDS * 0.99, 3.0), (0.15, 0.15 / ROUND_PART), (60.0, SPACED_SECONDS_MAX)],
 )
 def test_rounds_that_always_take_long_are_further_apart(took, pause):
     spacing = Spacing()
