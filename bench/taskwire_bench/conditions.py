@@ -4,6 +4,7 @@ import hashlib
 import os
 import platform
 import subprocess
+import sysconfig
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -33,6 +34,7 @@ class Conditions(Struct, frozen=True, kw_only=True):
     memory_gib: float
     system: str
     python: str
+    """Its version, and how it was built: that alone can be a tenth of a task's CPU."""
     packages: Mapping[str, str]
     busy_cores_before: float
     """How much of the cores was in use in the second before."""
@@ -54,7 +56,7 @@ def observe() -> Conditions:
         processor=_processor(),
         memory_gib=round(psutil.virtual_memory().total / 1024**3, 1),
         system=f"{platform.system()} {platform.release()}",
-        python=platform.python_version(),
+        python=_python(),
         packages={name: _version(name) for name in _PACKAGES},
         busy_cores_before=round(psutil.cpu_percent(_LOOK_SECONDS) / 100 * cores, 2),
     )
@@ -74,6 +76,12 @@ def _digest(text: str) -> str:
 def _git(*words: str) -> str:
     done = subprocess.run(["git", *words], cwd=REPOSITORY, capture_output=True, text=True, check=False)
     return done.stdout.strip() if done.returncode == 0 else "unknown"
+
+
+def _python() -> str:
+    options = sysconfig.get_config_var("CONFIG_ARGS") or ""
+    with_or_without = "with" if "--enable-optimizations" in options else "without"
+    return f"{platform.python_version()}, configured {with_or_without} --enable-optimizations"
 
 
 def _version(name: str) -> str:

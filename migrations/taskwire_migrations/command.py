@@ -7,7 +7,7 @@ import sys
 
 from taskwire_migrations import migrate
 from taskwire_shared.domain.errors import BackendUnavailable
-from taskwire_shared.settings import Settings, SettingsError
+from taskwire_shared.settings import Settings, SettingsError, hide_secrets
 
 
 def main(argv: list[str]) -> int:
@@ -23,7 +23,7 @@ def main(argv: list[str]) -> int:
     try:
         return asyncio.run(_ACTIONS[arguments.action](settings.database_url))
     except BackendUnavailable as error:
-        print(f"the database does not answer: {error.__cause__}", file=sys.stderr)
+        print(f"{hide_secrets(settings.database_url)} does not answer: {error.__cause__}", file=sys.stderr)
         return 1
 
 

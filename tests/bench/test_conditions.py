@@ -1,5 +1,6 @@
 """Whether a machine was quiet is seen by what its cores do."""
 
+import re
 import threading
 
 from msgspec import structs
@@ -29,3 +30,7 @@ def test_what_runs_just_before_is_seen() -> None:
 
     assert not found.was_quiet
     assert found.busy_cores_before <= found.cores
+
+
+def test_the_interpreter_is_named_with_its_build() -> None:
+    assert re.fullmatch(r"3\.\d+\.\w+, configured with(out)? --enable-optimizations", conditions.observe().python)

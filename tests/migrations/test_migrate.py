@@ -116,4 +116,4 @@ def test_the_command_names_a_wrong_setting(monkeypatch, capsys):
 def test_the_command_says_when_the_database_does_not_answer(monkeypatch, capsys):
     monkeypatch.setenv("TASKWIRE_DATABASE_URL", "postgresql://postgres@127.0.0.1:1/nothing")
     assert command.main(["status"]) == 1
-    assert "the database does not answer" in capsys.readouterr().err
+    assert "127.0.0.1:1/nothing does not answer" in capsys.readouterr().err

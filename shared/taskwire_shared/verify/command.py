@@ -5,7 +5,7 @@ import sys
 
 from taskwire_shared import lifecycle
 from taskwire_shared.domain.errors import BackendUnavailable
-from taskwire_shared.settings import Settings, SettingsError
+from taskwire_shared.settings import Settings, SettingsError, hide_secrets
 from taskwire_shared.store.audit_connection import NotTaskwire
 from taskwire_shared.telemetry import logs
 from taskwire_shared.verify.report import EXIT_UNKNOWN
@@ -41,7 +41,8 @@ async def _run(settings: Settings, extent: Extent, *, as_json: bool) -> int:
     try:
         report = await verify(settings, extent)
     except BackendUnavailable as error:
-        print(f"taskwire verify: the database does not answer ({type(error.__cause__).__name__})", file=sys.stderr)
+        where = hide_secrets(settings.database_url)
+        print(f"taskwire verify: {where} does not answer ({type(error.__cause__).__name__})", file=sys.stderr)
         return EXIT_UNKNOWN
     except NotTaskwire:
         print("taskwire verify: the database is not of this release, see taskwire migrate status", file=sys.stderr)

@@ -74,7 +74,7 @@ async def test_database_that_is_away_exits_with_1(settings: Callable[..., Settin
 
     assert code == 1
     assert not out
-    assert "does not answer" in err
+    assert "postgresql://nobody:***@127.0.0.1:1/none does not answer" in err
     assert "secret" not in err
 
 
