@@ -14,7 +14,9 @@ def _get(address: str, path: str) -> tuple[int, str]:
         with urllib.request.urlopen(f"http://{address}{path}", timeout=5) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
-        return error.code, ""
+        # It holds the connection.
+        with error:
+            return error.code, ""
 
 
 async def test_metrics_and_health(service, tasks, db, eventually):
