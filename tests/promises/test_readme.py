@@ -49,6 +49,12 @@ def _search_path() -> str:
     return os.environ["PATH"]
 
 
+def test_the_readme_calls_nothing_that_make_start_does_not_install() -> None:
+    called = {command.split()[0] for command in _commands(".venv/bin/")}
+
+    assert called == {".venv/bin/taskwire"}
+
+
 @pytest.mark.parametrize("program", ["grpcurl", "buf", "taskwire"])
 async def test_the_lines_of_the_readme_work_as_printed(
     program: str, stack: Stack, connect: Callable[[str], Client]
