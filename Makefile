@@ -110,7 +110,7 @@ bench-short: .venv/.dev ## Measure a little; fails where Taskwire is far from wh
 	@PYTHONPATH=bench $(BIN)/python -m taskwire_bench --short throughput
 
 .PHONY: bench-peers
-bench-peers: ## Install the task systems that `make bench` compares with, into bench/peers
+bench-peers: .venv/.dev ## Install the task systems that `make bench` compares with, into bench/peers
 	@bench/peers/install.sh
 
 CHAOS = PYTHONPATH=chaos $(BIN)/python -m taskwire_chaos

@@ -1,13 +1,12 @@
 #!/bin/sh
 # Install the peers beside their programs, and nothing outside this folder: bench/peers/install.sh
-# PYTHON names the interpreter, python3 otherwise. Needs go, node with npm, and on Debian apt-get for a Redis. What cannot
-# be installed is named at the end; the benchmark then says NOT MEASURED for it.
+# The peers in Python run on the interpreter of Taskwire's .venv. Needs go, node with npm, and on Debian apt-get for a
+# Redis. What cannot be installed is named at the end; the benchmark then says NOT MEASURED for it.
 set -u
 cd "$(dirname "$0")"
 missing=
 
-# The peers run on the interpreter that Taskwire runs on.
-"${PYTHON:-python3}" -m venv python/.venv && python/.venv/bin/pip install --quiet --disable-pip-version-check \
+../../.venv/bin/python -m venv python/.venv && python/.venv/bin/pip install --quiet --disable-pip-version-check \
     -r python/requirements.txt || missing="$missing python"
 (cd go && go build -o measure .) || missing="$missing go"
 (cd node && npm ci --silent --no-audit --no-fund) || missing="$missing node"

@@ -57,20 +57,14 @@ class Site:
 
     async def bare_database(self, name: str) -> str:
         """Make a database with nothing in it and return its URL."""
-        connection = await asyncpg.connect(self.postgres.url("postgres"))
-        try:
+        async with self._administration() as connection:
             await connection.execute(f'CREATE DATABASE "{name}"')
-        finally:
-            await connection.close()
         return self.postgres.url(name)
 
     async def drop_database(self, name: str) -> None:
         """Delete a database, whoever is connected to it."""
-        connection = await asyncpg.connect(self.postgres.url("postgres"))
-        try:
+        async with self._administration() as connection:
             await connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-        finally:
-            await connection.close()
 
     def stack(self, database_url: str, **variables: str) -> Stack:
         """Describe services on a database; `concurrency="100"` sets TASKWIRE_CONCURRENCY."""
@@ -91,8 +85,13 @@ class Site:
             *("server_version", "fsync", "synchronous_commit", "full_page_writes", "shared_buffers", "max_wal_size"),
             *("wal_sync_method", "commit_delay", "jit", "autovacuum"),
         )
+        async with self._administration() as connection:
+            return {f"postgres.{name}": str(await connection.fetchval(f"SHOW {name}")) for name in names}
+
+    @asynccontextmanager
+    async def _administration(self) -> AsyncIterator[asyncpg.Connection]:
         connection = await asyncpg.connect(self.postgres.url("postgres"))
         try:
-            return {f"postgres.{name}": str(await connection.fetchval(f"SHOW {name}")) for name in names}
+            yield connection
         finally:
             await connection.close()

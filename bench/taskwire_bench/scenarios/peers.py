@@ -61,7 +61,7 @@ async def measure(plan: Plan) -> Result:
                     missing[name] = str(error)
                     continue
                 ours.append(await rig.pass_through(plan.count))
-                pairs[name].append(pair := Pair(theirs, *ours[-2:]))
+                pairs[name].append(pair := Pair(theirs, before=ours[-2], after=ours[-1]))
                 plan.say(
                     f"peers {number + 1}/{plan.runs}: {ALL[name].title} {theirs.rate:,.0f} tasks/s,"
                     f" Taskwire {pair.before.rate:,.0f} before and {pair.after.rate:,.0f} after it"
