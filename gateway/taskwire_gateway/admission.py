@@ -7,7 +7,6 @@ limit that only keeps a mistake from filling the disk.
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 
 from taskwire_gateway.violations import Violations
 from taskwire_shared.domain import limits
@@ -18,9 +17,12 @@ from taskwire_shared.store.database import Database
 from taskwire_shared.telemetry import logs
 from taskwire_shared.telemetry.events import Event
 from taskwire_shared.telemetry.metrics import GatewayMetrics
-from taskwire_shared.upkeep.rounds import Spacing
 
 SAMPLE_SECONDS = 5.0
+COUNT_SECONDS = 0.1
+"""What cannot be counted in this time is estimated."""
+COUNT_AGAIN_SECONDS = 60.0
+"""After a count that took too long: a million tasks wait then, or have run beside an open transaction of somebody's."""
 KNOWN_QUEUES_MAX = 100_000
 """Names remembered per process, about 10 MB."""
 
@@ -49,8 +51,10 @@ class Admission:
         self._queues_max = queues_max
         self._waiting: Counter[QueueName] = Counter()
         self._known_queues: set[QueueName] = set()
-        self._doubted = asyncio.Event()
-        self._spacing = Spacing()
+        self._is_doubted = False
+        """Whether the last sample has led to a refusal."""
+        self._count_at = 0.0
+        """When counting may be tried again, in the loop's time."""
 
     async def admit(self, tasks: Sequence[NewTask]) -> None:
         """Let `tasks` in, all of one tenant, or raise.
@@ -68,30 +72,38 @@ class Admission:
         for name, count in wanted.items():
             if self._waiting[name] + count > self._queue_depth_max:
                 # Since the sample, tasks have been let in and not let go: another sample says more.
-                self._doubted.set()
+                self._is_doubted = True
                 raise QueueFull(name[1], self._queue_depth_max)
         for name, count in wanted.items():
             self._waiting[name] += count
 
     async def run(self) -> None:
         """Sample until cancelled."""
-        loop = asyncio.get_running_loop()
         while True:
-            started = loop.time()
             try:
                 await self._sample()
             except BackendUnavailable as error:
                 _log.warning(Event.DEPTHS_FAILED, cause=repr(error.__cause__))
-            # Counting a million rows takes a second.
-            await self._rest(self._spacing.pause(SAMPLE_SECONDS, loop.time() - started))
+            await asyncio.sleep(SAMPLE_SECONDS)
 
-    async def _rest(self, seconds: float) -> None:
-        """Wait until the next sample, shorter where the last one has led to a refusal."""
-        self._doubted.clear()
-        await asyncio.sleep(SAMPLE_SECONDS)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds - SAMPLE_SECONDS):
-                await self._doubted.wait()
+    async def _sample(self) -> None:
+        depths = await self._count()
+        if depths is None:
+            depths = await queues.estimated_depths(self._db)
+        self._take(depths)
+
+    async def _count(self) -> list[queues.Depth] | None:
+        """Count, or return None where that takes too long. After a refusal it may take as long as it likes."""
+        now = asyncio.get_running_loop().time()
+        if self._is_doubted:
+            self._is_doubted = False
+            return await queues.depths(self._db)
+        if now < self._count_at:
+            return None
+        counted = await queues.depths(self._db, seconds=COUNT_SECONDS)
+        if counted is None:
+            self._count_at = now + COUNT_AGAIN_SECONDS
+        return counted
 
     async def _admit_queues(self, tasks: Sequence[NewTask], unknown: Sequence[QueueName]) -> None:
         tenant = unknown[0][0]
@@ -110,10 +122,10 @@ class Admission:
                 found.add(path, f"must be one of the {self._queues_max} queues that there are: there can be no more")
         found.refuse()
 
-    async def _sample(self) -> None:
+    def _take(self, depths: Sequence[queues.Depth]) -> None:
         waiting: Counter[QueueName] = Counter()
         by_state: Counter[TaskState] = Counter()
-        for depth in await queues.depths(self._db):
+        for depth in depths:
             by_state[depth.state] += depth.count
             if depth.state is not TaskState.RUNNING:
                 waiting[depth.tenant, depth.queue] += depth.count

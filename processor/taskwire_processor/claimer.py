@@ -10,17 +10,18 @@ from taskwire_processor.backlog import Backlog
 from taskwire_processor.deafness import Deafness
 from taskwire_processor.demand import Demand
 from taskwire_processor.runners import Runners
+from taskwire_processor.scan import Scan
 from taskwire_processor.slots import Slots
 from taskwire_shared.bus.bells import Bell
 from taskwire_shared.bus.ear import Ear, Ring
 from taskwire_shared.domain.errors import BackendUnavailable
 from taskwire_shared.domain.task import ClaimedTask
 from taskwire_shared.store import claims
+from taskwire_shared.store.claims import EVERYTHING, Slice
 from taskwire_shared.store.database import Database
 from taskwire_shared.telemetry import logs
 from taskwire_shared.telemetry.events import Event
 from taskwire_shared.telemetry.metrics import ProcessorMetrics
-from taskwire_shared.upkeep.rounds import Spacing
 
 BATCH_MAX = 500
 """Tasks in one claim."""
@@ -61,10 +62,26 @@ class Claimer:
         deafness: Deafness,
         bell: Bell,
         take_in: Callable[[ClaimedTask], None],
+        unanswered: Callable[[], None],
         is_full: Callable[[], bool],
         metrics: ProcessorMetrics,
     ) -> None:
-        """Take who runs what was claimed (`take_in`), and who says when nothing more should be started (`is_full`)."""
+        """Take who is told what was claimed, and of what may have been, and who says when nothing more should start.
+
+        Args:
+            db: Where the tasks are.
+            processor: Who claims them.
+            queues: Of these only; None for all.
+            slots: As many as run at once.
+            runners: Tell which types there are.
+            ear: Brings the rings.
+            deafness: Judges by what is found whether it hears.
+            bell: Struck for what has changed.
+            take_in: Runs a task that was claimed.
+            unanswered: Told of a claim without an answer: it may have been carried out, or may still be.
+            is_full: Says that nothing more should be started.
+            metrics: Count.
+        """
         self._db = db
         self._processor = processor
         self._queues = queues
@@ -74,19 +91,18 @@ class Claimer:
         self._deafness = deafness
         self._bell = bell
         self._take_in = take_in
+        self._unanswered = unanswered
         self._is_full = is_full
         self._metrics = metrics
+        self._loop = asyncio.get_running_loop()
         self._backlog = Backlog()
         self._demand = Demand()
-        self._loop = asyncio.get_running_loop()
         self._woken = asyncio.Event()
         self._nudged = asyncio.Event()
         self._closed = asyncio.Event()
         self._is_waiting = False
         """Whether a scan waits for room."""
-        self._spacing = Spacing()
-        self._scan_took = 0.0
-        """How long the last scan has looked for nothing, in seconds."""
+        self._scan = Scan(self._loop.time)
         self._found_full = False
         """Whether the last scan found as much as it had room for."""
         self._claims: set[asyncio.Task[None]] = set()
@@ -204,36 +220,38 @@ class Claimer:
             await self._wait(self._nudged, pause)
             if self._nudged.is_set():
                 self._nudged.clear()
+                self._scan.begin_again()
                 patience = SCAN_SECONDS_FIRST
             heard = self._ear.heard
-            found = await self._scan()
+            found = await self._look()
             self._deafness.judge(found)
             if self._found_full and self._ear.heard == heard and not self._backlog:
                 # More waits than had room, and no ring brings it.
                 pause = SCAN_AGAIN_SECONDS
             else:
-                pause = self._spacing.pause(patience * random.uniform(0.7, 1.3), self._scan_took)  # noqa: S311 - only jitter
+                pause = self._scan.pause(patience * random.uniform(0.7, 1.3))  # noqa: S311 - only jitter
                 patience = min(SCAN_SECONDS, patience * 2)
 
-    async def _scan(self) -> list[ClaimedTask]:
+    async def _look(self) -> list[ClaimedTask]:
         """Claim what waits, and note whether there may be more than had room."""
         room = min(await self._wait_for_room(), BATCH_MAX)
         if not self._found_full:
             # It may take a while, and probably finds nothing: the rings go on beside it.
             room = (room + 1) // 2
         began = self._loop.time()
-        found = await self._claim_waiting(self._runners.shared_types, room)
-        found_alone = await self._claim_waiting(self._runners.alone_types, self._alone_room())
+        ids = self._scan.next()
+        found = await self._claim_waiting(self._runners.shared_types, room, ids)
+        found_alone = await self._claim_waiting(self._runners.alone_types, self._alone_room(), ids)
         self._found_full = bool(found and len(found) == room)
-        found += found_alone
-        self._scan_took = 0.0 if found else self._loop.time() - began
-        return found
+        if not self._found_full:
+            self._scan.looked(self._loop.time() - began)
+        return found + found_alone
 
-    async def _claim_waiting(self, types: list[str], room: int) -> list[ClaimedTask]:
+    async def _claim_waiting(self, types: list[str], room: int, ids: Slice = EVERYTHING) -> list[ClaimedTask]:
         if not types or room <= 0:
             return []
         claimed = await self._claim(
-            room, lambda: claims.claim_waiting(self._db, self._processor, self._queues, types, room)
+            room, lambda: claims.claim_waiting(self._db, self._processor, self._queues, types, room, ids)
         )
         self._start(claimed or [], "scan")
         return claimed or []
@@ -270,6 +288,8 @@ class Claimer:
             log.warning(Event.CLAIM_FAILED)
             await self._wait(self._closed, PAUSE_SECONDS)
         finally:
+            if claimed is None:
+                self._unanswered()
             self._slots.give(count - len(claimed or []))
         return claimed
 

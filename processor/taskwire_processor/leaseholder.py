@@ -1,6 +1,8 @@
 """Keeps the lease, by which others know that this processor lives, and squares what it holds with the database."""
 
 import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
 
 from taskwire_processor.attempts import Attempts
@@ -12,11 +14,10 @@ from taskwire_shared.domain.defaults import RENEWAL_SECONDS
 from taskwire_shared.domain.errors import BackendUnavailable
 from taskwire_shared.domain.outcome import Fence
 from taskwire_shared.store import processors, reaps
-from taskwire_shared.store.database import Database
-from taskwire_shared.store.processors import Holdings, Processor
+from taskwire_shared.store.database import STATEMENT_SECONDS, Database
+from taskwire_shared.store.processors import Holding, Processor
 from taskwire_shared.telemetry import logs
 from taskwire_shared.telemetry.events import Event
-from taskwire_shared.upkeep.rounds import Spacing
 
 RENEWALS_PER_LEASE = 10
 ANSWER_SECONDS_MIN = 1.0
@@ -24,6 +25,12 @@ ANSWER_SECONDS_MIN = 1.0
 UNKNOWN_AFTER = timedelta(seconds=10)
 """A task that we hold without knowing for so long was claimed by a statement whose answer got lost. Longer than a claim
 waits for its answer."""
+SEARCHES_AFTER_SECONDS = (12.0, STATEMENT_SECONDS)
+"""Before each of two searches for such tasks after a claim without an answer: they are old enough then where it was
+stored at once, and where it was as late as the server lets any statement be."""
+SEARCH_SECONDS = 300.0
+"""Between two searches where every claim was answered: one takes half a second beside an open transaction of anybody
+that began three minutes ago."""
 RETRY_SECONDS = 0.5
 
 log = logs.get(__name__)
@@ -103,58 +110,86 @@ class Leaseholder:
         self._stopper = stopper
         self._canceller = canceller
         self._loop = asyncio.get_running_loop()
-        self._spacing = Spacing()
-        self._rested_at = 0.0
-        """When it may be squared up again."""
+        self._doubted = asyncio.Event()
+
+    def doubt(self) -> None:
+        """Take note of a claim without an answer: it may have given us tasks that we do not know."""
+        self._doubted.set()
 
     async def hold(self) -> None:
         """Renew until the lease is lost; then return."""
-        while True:
-            await asyncio.sleep(self._lease.pause_seconds)
-            if await self._lease.renew() is False:
-                log.error(Event.LEASE_LOST, processor=str(self._lease.processor.id))
-                return
-            if self._loop.time() >= self._rested_at:
-                await self._square_up()
+        async with asyncio.TaskGroup() as group:
+            searching = group.create_task(self._search_now_and_then())
+            await self._renew_until_lost()
+            searching.cancel()
 
     async def hand_back_unknown(self, *, older_than: timedelta = timedelta(0)) -> None:
         """Give back what the database has under our name and we do not know. Raises BackendUnavailable."""
-        await self._hand_back(await self._read(), older_than)
-
-    async def _square_up(self) -> None:
-        asked_at = self._loop.time()
-        try:
-            async with asyncio.timeout(max(ANSWER_SECONDS_MIN, self._lease.pause_seconds)):
-                holdings = await self._read()
-                self._pass_on_cancels(holdings)
-                self._let_go_of_lost(holdings, asked_at)
-                await self._hand_back(holdings, UNKNOWN_AFTER)
-        except (BackendUnavailable, TimeoutError):
-            log.warning(Event.LEASE_RENEWAL_FAILED, processor=str(self._lease.processor.id))
-        ended_at = self._loop.time()
-        self._rested_at = ended_at + self._spacing.pause(0.0, ended_at - asked_at)
-
-    async def _read(self) -> Holdings:
-        return await processors.holdings(self._db, self._lease.processor.id)
-
-    def _pass_on_cancels(self, holdings: Holdings) -> None:
-        for one in holdings.held:
-            if one.cancel_requested:
-                self._canceller.cancel(Fence(one.task_id, one.attempt))
-
-    def _let_go_of_lost(self, holdings: Holdings, asked_at: float) -> None:
-        ours = {(one.task_id, one.attempt) for one in holdings.held}
-        for held in self._attempts:
-            # What was claimed after the question was asked is not in the answer.
-            if held.since < asked_at and (held.task.id, held.task.attempt) not in ours:
-                if held.stop is not StopReason.LOST:
-                    log.warning(Event.ATTEMPT_LOST, task_id=str(held.task.id), attempt=held.task.attempt)
-                self._stopper.stop(held, StopReason.LOST)
-
-    async def _hand_back(self, holdings: Holdings, older_than: timedelta) -> None:
+        holdings = await processors.holdings(self._db, self._lease.processor.id)
         old = [Fence(one.task_id, one.attempt) for one in holdings.held if holdings.now - one.started_at >= older_than]
         unstored = self._completer.unstored() if old else set()
         unknown = [fence for fence in old if self._attempts.find(fence) is None and fence not in unstored]
         if unknown:
             log.warning(Event.CLAIMS_HANDED_BACK, tasks=len(unknown))
             await reaps.hand_back_unknown(self._db, self._lease.processor.id, unknown)
+
+    async def _renew_until_lost(self) -> None:
+        while True:
+            await asyncio.sleep(self._lease.pause_seconds)
+            if await self._lease.renew() is False:
+                log.error(Event.LEASE_LOST, processor=str(self._lease.processor.id))
+                return
+            await self._square_up()
+
+    # What we hold, as the database sees it.
+
+    async def _square_up(self) -> None:
+        asked_at = self._loop.time()
+        ids = [held.task.id for held in self._attempts]
+        if not ids:
+            return
+        try:
+            async with asyncio.timeout(max(ANSWER_SECONDS_MIN, self._lease.pause_seconds)):
+                ours = await processors.held(self._db, self._lease.processor.id, ids)
+        except (BackendUnavailable, TimeoutError):
+            log.warning(Event.LEASE_RENEWAL_FAILED, processor=str(self._lease.processor.id))
+            return
+        self._pass_on_cancels(ours)
+        self._let_go_of_lost(ours, asked_at)
+
+    def _pass_on_cancels(self, ours: Sequence[Holding]) -> None:
+        for one in ours:
+            if one.cancel_requested:
+                self._canceller.cancel(Fence(one.task_id, one.attempt))
+
+    def _let_go_of_lost(self, ours: Sequence[Holding], asked_at: float) -> None:
+        fences = {(one.task_id, one.attempt) for one in ours}
+        for held in self._attempts:
+            # What was claimed after the question was asked is not in the answer.
+            if held.since < asked_at and (held.task.id, held.task.attempt) not in fences:
+                if held.stop is not StopReason.LOST:
+                    log.warning(Event.ATTEMPT_LOST, task_id=str(held.task.id), attempt=held.task.attempt)
+                self._stopper.stop(held, StopReason.LOST)
+
+    # What we hold without knowing.
+
+    async def _search_now_and_then(self) -> None:
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(SEARCH_SECONDS):
+                    await self._doubted.wait()
+            pauses = SEARCHES_AFTER_SECONDS if self._doubted.is_set() else (0.0,)
+            self._doubted.clear()
+            for pause in pauses:
+                await asyncio.sleep(pause)
+                await self._search()
+
+    async def _search(self) -> None:
+        while True:
+            try:
+                await self.hand_back_unknown(older_than=UNKNOWN_AFTER)
+            except BackendUnavailable:
+                log.warning(Event.HOLDINGS_UNREAD, processor=str(self._lease.processor.id))
+                await asyncio.sleep(self._lease.pause_seconds)
+            else:
+                return

@@ -124,7 +124,7 @@ class Tenure:
         )
         ear = Ear(house.bus, self._served_queues, replicas=house.settings.nats_replicas)
         deafness = Deafness(house.bus, ear, house.ringer)
-        claimer = self._claimer(ear, deafness)
+        claimer = self._claimer(ear, deafness, leaseholder)
         listeners = [
             CancelNotices(house.bus).listen(self.id, self._canceller.cancel),
             QueueNews(house.bus).listen(lambda _: claimer.scan_soon()),
@@ -149,7 +149,7 @@ class Tenure:
             await self._sign_off(leaseholder)
         return end
 
-    def _claimer(self, ear: Ear, deafness: Deafness) -> Claimer:
+    def _claimer(self, ear: Ear, deafness: Deafness, leaseholder: Leaseholder) -> Claimer:
         return Claimer(
             self._house.db,
             self.id,
@@ -160,6 +160,7 @@ class Tenure:
             deafness=deafness,
             bell=self._house.bell,
             take_in=self._take_in,
+            unanswered=leaseholder.doubt,
             is_full=lambda: self._completer.is_full,
             metrics=self._house.metrics,
         )

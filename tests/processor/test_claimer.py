@@ -60,10 +60,10 @@ def slow_scans(monkeypatch):
         def begin(self) -> None:
             monkeypatch.setattr(claims, "claim_waiting", self)
 
-        async def __call__(self, db, processor_id, queues, types, room):
+        async def __call__(self, db, processor_id, queues, types, room, ids):
             self.rooms.append(room)
             await self.gate.wait()
-            return await original(db, processor_id, queues, types, room)
+            return await original(db, processor_id, queues, types, room, ids)
 
     return Slow()
 

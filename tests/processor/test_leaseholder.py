@@ -3,9 +3,13 @@
 import os
 import signal
 from datetime import timedelta
+from uuid import UUID
 
 import psutil
+import pytest
 
+from taskwire_processor import leaseholder
+from taskwire_shared.domain.errors import BackendUnavailable
 from taskwire_shared.domain.ids import new_id
 from taskwire_shared.domain.task import TaskState
 from taskwire_shared.store import claims, processors
@@ -73,8 +77,45 @@ async def test_p5_killed_processor_loses_its_tasks_and_runners(service, tasks, m
     assert before == [S.PENDING, S.RUNNING, S.PENDING, S.RUNNING]
 
 
-async def test_claim_whose_reply_was_lost_goes_back(processor, tasks, db, monkeypatch, eventually):
-    monkeypatch.setattr("taskwire_processor.leaseholder.UNKNOWN_AFTER", timedelta(seconds=0.5))
+@pytest.fixture
+def impatient(monkeypatch):
+    """Search for what is held without knowing at once, and count it."""
+    searches: list[UUID] = []
+    original = processors.holdings
+
+    async def holdings(db, processor):
+        searches.append(processor)
+        return await original(db, processor)
+
+    monkeypatch.setattr(leaseholder, "UNKNOWN_AFTER", timedelta(seconds=0.2))
+    monkeypatch.setattr(leaseholder, "SEARCHES_AFTER_SECONDS", (0.1, 0.3))
+    monkeypatch.setattr(processors, "holdings", holdings)
+    return searches
+
+
+async def test_p5_claim_whose_reply_was_lost_goes_back(processor, tasks, db, monkeypatch, eventually, impatient):
+    original, lost = claims.claim_rung, []
+
+    async def lose_one_reply(*args):
+        claimed = await original(*args)
+        if claimed and not lost:
+            lost.extend(claimed)
+            raise BackendUnavailable
+        return claimed
+
+    async with processor(lease_seconds=LEASE_SECONDS):
+        await tasks.ends(await tasks.create("pid"))
+        monkeypatch.setattr(claims, "claim_rung", lose_one_reply)
+        task = await tasks.ends(await tasks.create("pid"))
+        await eventually(lambda: len(impatient) >= 2)
+
+    assert [one.id for one in lost] == [task.id]
+    assert await tasks.history(task.id) == [S.PENDING, S.RUNNING, S.PENDING, S.RUNNING, S.SUCCEEDED]
+    assert await db.fetchval("SELECT excused FROM task_events WHERE task_id = $1 AND version = 3", task.id) == 1
+
+
+async def test_claim_that_nobody_knows_the_cause_of_goes_back(processor, tasks, db, monkeypatch, eventually, impatient):
+    monkeypatch.setattr(leaseholder, "SEARCH_SECONDS", 0.5)
     async with processor(lease_seconds=LEASE_SECONDS):
         await tasks.ends(await tasks.create("pid"))
         task_id = await tasks.create("coroutine", ring=False, id=new_id())
@@ -85,10 +126,37 @@ async def test_claim_whose_reply_was_lost_goes_back(processor, tasks, db, monkey
             return S.PENDING in (await tasks.history(task_id))[1:]
 
         await eventually(is_back)
-        excused = await db.fetchval("SELECT excused FROM task_events WHERE task_id = $1 AND version = 3", task_id)
 
     assert len(claimed) == 1
-    assert excused == 1
+
+
+async def test_search_that_the_database_does_not_answer_is_repeated(processor, monkeypatch, eventually, impatient):
+    searches = processors.holdings
+    failures = []
+
+    async def fail_once(*args):
+        if not failures:
+            failures.append(args)
+            raise BackendUnavailable
+        return await searches(*args)
+
+    monkeypatch.setattr(leaseholder, "SEARCH_SECONDS", 0.1)
+    monkeypatch.setattr(processors, "holdings", fail_once)
+    async with processor(lease_seconds=LEASE_SECONDS):
+        await eventually(lambda: impatient)
+
+    assert failures
+
+
+async def test_nothing_is_searched_for_while_every_claim_is_answered(processor, tasks, impatient):
+    async with processor(lease_seconds=LEASE_SECONDS):
+        for _ in range(5):
+            await tasks.ends(await tasks.create("pid"))
+        before = list(impatient)
+
+    assert before == []
+    # The last search is the one before it signs off.
+    assert len(impatient) == 1
 
 
 async def test_task_that_was_taken_away_is_stopped(processor, tasks, db, meeting, eventually):
@@ -123,27 +191,3 @@ async def test_processor_signs_off(processor, tasks, db):
         assert await processors.renew(db, registered["id"], 30)
 
     assert await db.fetchval("SELECT count(*) FROM processors") == 0
-
-
-async def test_holdings_that_took_long_to_read_are_read_less_often(processor, tasks, monkeypatch, eventually):
-    original_renew, original_read = processors.renew, processors.holdings
-    renewals: list[int] = []
-
-    async def renew(*args):
-        renewals.append(len(renewals))
-        return await original_renew(*args)
-
-    async def read_slowly(db, *args):
-        await db.fetchval("SELECT pg_sleep(0.2)")
-        reads.append(len(renewals))
-        return await original_read(db, *args)
-
-    reads: list[int] = []
-    monkeypatch.setattr(processors, "renew", renew)
-    monkeypatch.setattr(processors, "holdings", read_slowly)
-    async with processor(lease_seconds=LEASE_SECONDS):
-        await eventually(lambda: len(reads) == 2)
-        await eventually(lambda: len(renewals) >= reads[1] + 10)
-
-    # A fiftieth of the time goes into it once it lasts: ten seconds after 0.2, 100 renewals. The end reads once more.
-    assert len(reads) <= 3

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from msgspec import Struct
+
 from taskwire_shared.domain import defaults
 from taskwire_shared.domain.task import ClaimedTask
 from taskwire_shared.store.database import Database
@@ -45,20 +47,31 @@ WITH held AS (
 """
 
 # Of each queue and type the first rows by the index, then the first of them all. Rows are locked in the order of the
-# index and never waited for, so that two claimers cannot block each other; what is locked in vain is free at once.
+# index and never waited for, so that two claimers cannot block each other; what is locked in vain is free at once. The
+# ids are in the index as well, so that nothing outside of the slice is looked at in the table.
 CLAIM_WAITING = f"""
 WITH held AS (
     SELECT first.id
     FROM unnest($2::text[]) AS queue(name), unnest($3::text[]) AS type(name),
     LATERAL (
         SELECT t.id, t.priority FROM tasks t
-        WHERE t.state = 2 AND t.queue = queue.name AND t.type = type.name AND {_CLAIMABLE}
+        WHERE t.state = 2 AND t.queue = queue.name AND t.type = type.name AND t.id >= $5 AND t.id < $6 AND {_CLAIMABLE}
         ORDER BY t.priority DESC, t.id LIMIT $4
         FOR UPDATE OF t SKIP LOCKED
     ) AS first
     ORDER BY first.priority DESC, first.id LIMIT $4
 ), {_START}
 """
+
+
+class Slice(Struct, frozen=True):
+    """The ids from `start` up to, but not with, `end`: the tasks of some time, since an id begins with its time."""
+
+    start: UUID
+    end: UUID
+
+
+EVERYTHING = Slice(UUID(int=0), UUID(int=2**128 - 1))
 
 OPEN_QUEUES = "SELECT DISTINCT name FROM queues WHERE NOT paused AND ($1::text[] IS NULL OR name = ANY ($1::text[]))"
 
@@ -76,14 +89,19 @@ async def claim_rung(
 
 
 async def claim_waiting(
-    db: Database, processor: UUID, queues: Sequence[str] | None, types: Sequence[str], limit: int
+    db: Database,
+    processor: UUID,
+    queues: Sequence[str] | None,
+    types: Sequence[str],
+    limit: int,
+    ids: Slice = EVERYTHING,
 ) -> list[ClaimedTask]:
-    """Claim up to `limit` tasks that wait in `queues` (None for all), the most urgent and oldest first.
+    """Claim up to `limit` tasks that wait in `queues` (None for all), the most urgent and oldest of `ids` first.
 
     The slow path, for what no ring has brought. The same are left out as by `claim_rung`.
     """
     open_queues = [row["name"] for row in await db.fetch(OPEN_QUEUES, queues)]
     if not open_queues:
         return []
-    rows = await db.fetch(CLAIM_WAITING, processor, open_queues, types, limit)
+    rows = await db.fetch(CLAIM_WAITING, processor, open_queues, types, limit, ids.start, ids.end)
     return [to_claimed_task(row) for row in rows]

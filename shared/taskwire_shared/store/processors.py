@@ -4,9 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+from asyncpg import Record
 from msgspec import Struct
 
 from taskwire_shared.store.database import Database
+from taskwire_shared.store.day import on_their_day
+from taskwire_shared.store.history import STATE
 
 REGISTER = """
 INSERT INTO processors (id, started_at, lease_until, concurrency, queues, types, host)
@@ -18,10 +21,9 @@ UPDATE processors SET lease_until = clock_timestamp() + $2 * interval '1 second'
 WHERE id = $1 AND lease_until > clock_timestamp()
 RETURNING true
 """
-READ_HOLDINGS = """
-SELECT t.id, t.attempt, t.cancel_requested_at IS NOT NULL AS cancel_requested, t.started_at
-FROM tasks t WHERE t.processor = $1 AND t.state = 3
-"""
+_HOLDING = "SELECT t.id, t.attempt, t.cancel_requested_at IS NOT NULL AS cancel_requested, t.started_at FROM tasks t"
+READ_HOLDINGS = f"{_HOLDING} WHERE t.processor = $1 AND t.state = 3"
+READ_HELD = f"{_HOLDING} WHERE t.id = ANY ($2::uuid[]) AND t.processor = $1 AND {STATE} = 3"
 DEREGISTER = "DELETE FROM processors WHERE id = $1"
 
 
@@ -72,15 +74,24 @@ async def renew(db: Database, processor: UUID, lease_seconds: float) -> bool:
 
 
 async def holdings(db: Database, processor: UUID) -> Holdings:
-    """Return what is RUNNING under `processor`."""
+    """Return everything that is RUNNING under `processor`.
+
+    While any transaction of anybody is open, this steps over everything that has run here since it began.
+    """
     now = await db.fetchval("SELECT clock_timestamp()")
-    rows = await db.fetch(READ_HOLDINGS, processor)
-    return Holdings(
-        now=now,
-        held=[Holding(row["id"], row["attempt"], row["cancel_requested"], row["started_at"]) for row in rows],
-    )
+    return Holdings(now=now, held=_to_holdings(await db.fetch(READ_HOLDINGS, processor)))
+
+
+async def held(db: Database, processor: UUID, ids: Sequence[UUID]) -> list[Holding]:
+    """Return those of `ids` that are RUNNING under `processor`."""
+    rows = await on_their_day(READ_HELD, ids, lambda statement: db.fetch(statement, processor, ids))
+    return _to_holdings(rows)
 
 
 async def deregister(db: Database, processor: UUID) -> None:
     """End a lease. What is still RUNNING under it is taken back at once, and these attempts count."""
     await db.execute(DEREGISTER, processor)
+
+
+def _to_holdings(rows: Sequence[Record]) -> list[Holding]:
+    return [Holding(row["id"], row["attempt"], row["cancel_requested"], row["started_at"]) for row in rows]

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
+import asyncpg
 from asyncpg import Record
 from msgspec import Struct
 
 from taskwire_shared.domain.queue import Queue, QueueStats
 from taskwire_shared.domain.task import TaskState
-from taskwire_shared.store.database import Database
+from taskwire_shared.store.database import STATEMENT_SECONDS, Database
 
 COUNTED_TASKS_MAX = 2_000_000
 """Of each state and queue in a sample: twice what a queue may hold. Counting so many takes about a second."""
@@ -38,6 +39,10 @@ SELECT
     clock_timestamp() AS sampled_at
 """
 
+SAMPLED_PAGES = 2_000
+"""In an estimate: 15 ms of a quiet server's time. A million tasks that wait among ten million others are told to about
+a tenth."""
+
 DEPTHS = f"""
 SELECT tenant, queue, 1 AS state, count(*) FROM (
     SELECT tenant, queue FROM tasks WHERE due_at IS NOT NULL AND state = 1 LIMIT {COUNTED_TASKS_MAX}
@@ -50,6 +55,15 @@ UNION ALL
 SELECT tenant, queue, 3, count(*) FROM (
     SELECT tenant, queue FROM tasks WHERE state = 3 LIMIT {COUNTED_TASKS_MAX}
 ) AS r GROUP BY tenant, queue
+"""
+
+COUNT_PAGES = """
+SELECT sum(pg_relation_size(relid)) / current_setting('block_size')::integer
+FROM pg_partition_tree('tasks') WHERE isleaf
+"""
+ESTIMATED_DEPTHS = """
+SELECT tenant, queue, state, count(*) FROM tasks TABLESAMPLE SYSTEM ($1::real) WHERE state IN (1, 2, 3)
+GROUP BY tenant, queue, state
 """
 
 
@@ -102,15 +116,36 @@ async def served_queues(db: Database, only: Sequence[str] | None = None) -> froz
     return frozenset(row["name"] for row in rows)
 
 
-async def depths(db: Database) -> list[Depth]:
-    """Count the tasks of every queue that have not ended. Takes about a second for a million: not too often."""
-    rows = await db.fetch(DEPTHS)
-    return [Depth(row["tenant"], row["queue"], TaskState(row["state"]), row["count"]) for row in rows]
+async def depths(db: Database, *, seconds: float = STATEMENT_SECONDS) -> list[Depth] | None:
+    """Count the tasks of every queue that have not ended, or return None where the server takes longer than `seconds`.
+
+    About a second for a million tasks that wait, or that have run since the oldest open transaction of anybody began.
+    """
+
+    async def unit(connection: asyncpg.Connection) -> list[Depth] | None:
+        try:
+            async with connection.transaction():
+                await connection.execute(f"SET LOCAL statement_timeout = '{seconds * 1000:.0f}ms'")
+                return [_to_depth(row) for row in await connection.fetch(DEPTHS)]
+        except asyncpg.QueryCanceledError:
+            return None
+
+    return await db.run(unit)
+
+
+async def estimated_depths(db: Database) -> list[Depth]:
+    """Estimate what `depths` counts from some pages of the tables: quick, and too rough for less than thousands."""
+    percent = min(100.0, 100.0 * SAMPLED_PAGES / max(1.0, float(await db.fetchval(COUNT_PAGES))))
+    return [_to_depth(row, 100.0 / percent) for row in await db.fetch(ESTIMATED_DEPTHS, percent)]
 
 
 async def _set_paused(db: Database, tenant: str, name: str, *, paused: bool) -> Queue | None:
     row = await db.fetchrow(SET_PAUSED, tenant, name, paused)
     return None if row is None else _to_queue(row)
+
+
+def _to_depth(row: Record, weight: float = 1.0) -> Depth:
+    return Depth(row["tenant"], row["queue"], TaskState(row["state"]), round(row["count"] * weight))
 
 
 def _to_queue(row: Record, stats: QueueStats | None = None) -> Queue:

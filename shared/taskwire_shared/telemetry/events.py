@@ -49,6 +49,7 @@ class Event(StrEnum):
     LEASE_LOST = "lease.lost"
     CLAIM_FAILED = "claim.failed"
     CLAIMS_HANDED_BACK = "claims.handed_back"
+    HOLDINGS_UNREAD = "holdings.unread"
     ATTEMPT_CANCELLED = "attempt.cancelled"
     ATTEMPT_TIMED_OUT = "attempt.timed_out"
     ATTEMPT_LOST = "attempt.lost"

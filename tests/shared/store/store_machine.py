@@ -324,6 +324,7 @@ class StoreMachine(RuleBasedStateMachine):
         held = self.run(processors.holdings(self.db, holder)).held
         expected = {(row.id, row.attempt, row.cancel_requested) for row in self.model.held_by(holder)}
         assert {(one.task_id, one.attempt, one.cancel_requested) for one in held} == expected
+        assert self.run(processors.held(self.db, holder, [row.id])) == [one for one in held if one.task_id == row.id]
         assert self.run(cancels.cancel(self.db, FOREIGNER, row.id, "enough")) is None
         assert self.run(reads.get_task(self.db, FOREIGNER, row.id, full=True)) is None
         assert self.run(events.versions_after(self.db, [(row.id, 0)], MANY, tenant=FOREIGNER)) == []
@@ -396,5 +397,4 @@ def _new_task(
 
 
 def _facts(task: Task) -> tuple[Any, ...]:
-    requested = task.cancel_requested_at is not None
-    return (task.version, task.state, task.attempt, task.excused, task.processor, requested)
+    return (task.version, task.state, task.attempt, task.excused, task.processor, task.cancel_requested_at is not None)

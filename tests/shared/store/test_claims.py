@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from taskwire_shared.domain.ids import new_id
+from taskwire_shared.domain.ids import floor_id, new_id
 from taskwire_shared.domain.task import Payload, RetryPolicy, TaskPriority, TaskState
 from taskwire_shared.store import claims, dues
 
@@ -98,6 +98,21 @@ async def test_waiting_tasks_of_other_queues_and_types_stay(db, creations, new_t
     assert [(task.queue, task.type) for task in claimed] == [("a", "echo")]
     assert await claims.claim_waiting(db, processor, ["absent"], ["echo"], 10) == []
     assert await claims.claim_waiting(db, processor, [], ["echo"], 10) == []
+
+
+async def test_of_a_slice_only_its_tasks_are_claimed(db, creations, new_task, processor):
+    now = datetime.now(UTC)
+    old, middle, new = (new_task(id=floor_id(now - timedelta(minutes=minutes))) for minutes in (3, 2, 1))
+    await creations.create_tasks([old, middle, new])
+
+    async def claim(start, end):
+        ids = claims.Slice(start, end)
+        return [task.id for task in await claims.claim_waiting(db, processor, None, ["echo"], 10, ids)]
+
+    assert await claim(middle.id, new.id) == [middle.id]
+    assert await claim(middle.id, new.id) == []
+    assert await claim(new.id, claims.EVERYTHING.end) == [new.id]
+    assert await claim(claims.EVERYTHING.start, new.id) == [old.id]
 
 
 async def test_p4_racing_claimers_claim_each_task_once(db, creations, new_task, new_processor, history):

@@ -36,6 +36,7 @@ INSERT INTO task_events (task_id, version, at, attempt, excused, state, tenant, 
 SELECT id, 1, now(), 1, 0, state, 'default', $2::uuid FROM made
 """
 PENDING, RUNNING = "state = 2", "state = 3"
+EVERYTHING = (claims.EVERYTHING.start, claims.EVERYTHING.end)
 
 
 @pytest.fixture(scope="module")
@@ -158,10 +159,27 @@ async def test_a_ring_is_claimed_by_id(filled):
 async def test_what_waits_is_claimed_in_the_order_of_its_index(filled):
     db, holder = filled
     queues = [f"q{number}" for number in range(10)]
-    for plan in await plans(db, claims.CLAIM_WAITING, holder, queues, ["send", "other"], 10):
+    for plan in await plans(db, claims.CLAIM_WAITING, holder, queues, ["send", "other"], 10, *EVERYTHING):
         assert_frugal(plan, {"queue_type_priority_id_idx", "pkey"}, most=BATCH)
-    for plan in await plans(db, claims.CLAIM_WAITING, holder, ["q3"], ["send"], BATCH):
+    for plan in await plans(db, claims.CLAIM_WAITING, holder, ["q3"], ["send"], BATCH, *EVERYTHING):
         assert rows_read(plan) <= BATCH, plan
+
+
+async def test_what_waits_outside_of_a_slice_is_not_looked_at(filled):
+    db, holder = filled
+    ids = await some(db, f"{PENDING} AND queue = 'q1'", 50)
+    # Of no use here are custom plans, which our sessions do not make: some read all tasks of the slice by their id.
+    _, plan = await plans(db, claims.CLAIM_WAITING, holder, ["q1"], ["send"], BATCH, ids[0], ids[40])
+    assert used(plan) == {"queue_type_priority_id_idx", "pkey"}, plan
+    assert rows_read(plan) == 40, plan
+
+
+async def test_what_is_held_is_found_by_id(filled):
+    db, holder = filled
+    ids = await some(db, RUNNING)
+    for statement in (processors.READ_HELD, direct_statement(processors.READ_HELD, ids)):
+        for plan in await plans(db, statement, holder, ids):
+            assert_frugal(plan, {"pkey"})
 
 
 async def test_successes_find_their_tasks_by_id_and_in_order(filled):
@@ -278,7 +296,8 @@ async def test_a_day_that_was_empty_when_it_was_analyzed_is_looked_into_by_index
     ids, one, none = [task_id], [1], [None]
     for statement, arguments in (
         (claims.CLAIM_RUNG, (holder, ids, ["send"], 1)),
-        (claims.CLAIM_WAITING, (holder, ["q1"], ["send"], 1)),
+        (claims.CLAIM_WAITING, (holder, ["q1"], ["send"], 1, *EVERYTHING)),
+        (processors.READ_HELD, (holder, ids)),
         (completions.SUCCEED, (holder, ids, one, none, none, none)),
         (completions.SETTLE, (holder, ids, one, one, none, none, none)),
         (completions.REPORT_PROGRESS, (holder, ids, one, [0.5], [""])),

@@ -29,6 +29,21 @@ async def test_holdings_are_what_runs_here(db, claimed, processor, new_processor
     assert (await processors.holdings(db, await new_processor())).held == []
 
 
+async def test_of_the_given_those_that_run_here_are_held(db, claimed, processor, new_processor):
+    running, asked, done = await claimed(), await claimed(), await claimed()
+    await cancels.cancel(db, "default", asked.task_id, "")
+    await completions.succeed(db, processor, [Succeeded(done, None)])
+    ids = [running.task_id, asked.task_id, done.task_id, new_id()]
+    held = await processors.held(db, processor, ids)
+    assert {(one.task_id, one.attempt, one.cancel_requested) for one in held} == {
+        (running.task_id, 1, False),
+        (asked.task_id, 1, True),
+    }
+    assert [one.task_id for one in await processors.held(db, processor, [running.task_id])] == [running.task_id]
+    assert await processors.held(db, await new_processor(), ids) == []
+    assert await processors.held(db, processor, []) == []
+
+
 async def test_a_registration_whose_answer_was_lost_is_repeated(db):
     some = processors.Processor(id=new_id(), queues=None, types=["x"], concurrency=7, host="h")
     await processors.register(db, some, 0.001)

@@ -1,8 +1,11 @@
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
+import pytest
+
 from taskwire_shared.domain.ids import new_id
 from taskwire_shared.domain.task import NewTask, TaskState
+from taskwire_shared.store import queues
 from taskwire_shared.store.claims import claim_rung
 from taskwire_shared.store.creations import Creations
 from taskwire_shared.store.processors import Processor, register
@@ -10,6 +13,7 @@ from taskwire_shared.store.queues import (
     Depth,
     count_queues,
     depths,
+    estimated_depths,
     get_queue,
     list_queues,
     pause_queue,
@@ -99,15 +103,41 @@ async def test_queues_that_somebody_has_open_are_served(db):
     assert await served_queues(db, []) == frozenset()
 
 
-async def test_depths_count_what_has_not_ended(db):
+@pytest.mark.parametrize("look", [depths, estimated_depths])
+async def test_depths_count_what_has_not_ended(db, look):
+    """An estimate from all pages is a count, too."""
     await create(db, 3)
     await create(db, 2, tenant="other")
     await create(db, 1, schedule_at=datetime.now(UTC) + timedelta(hours=1))
     running = await create(db, 1)
     await claim_rung(db, await processor_of(db), running, ["send"], 1)
-    assert set(await depths(db)) == {
+    assert set(await look(db)) == {
         Depth("default", "mail", TaskState.SCHEDULED, 1),
         Depth("default", "mail", TaskState.PENDING, 3),
         Depth("default", "mail", TaskState.RUNNING, 1),
         Depth("other", "mail", TaskState.PENDING, 2),
     }
+
+
+async def test_an_estimate_from_some_pages_is_near_the_truth(db, monkeypatch):
+    await create(db, 5_000)
+    monkeypatch.setattr(queues, "SAMPLED_PAGES", 50)
+    assert await db.fetchval(queues.COUNT_PAGES) > 100
+    (depth,) = await estimated_depths(db)
+    assert (depth.queue, depth.state) == ("mail", TaskState.PENDING)
+    # Of 50 chosen pages, in which are as many tasks each, five standard deviations.
+    assert depth.count == pytest.approx(5_000, rel=5 / 50**0.5)
+
+
+async def test_a_count_that_takes_too_long_is_given_up(db):
+    await create(db, 3)
+    assert await depths(db, seconds=0.001) in (None, [Depth("default", "mail", TaskState.PENDING, 3)])
+
+    async def wait_for_the_table(connection):
+        async with connection.transaction():
+            await connection.execute("LOCK TABLE tasks IN ACCESS EXCLUSIVE MODE")
+            return await depths(db, seconds=0.1)
+
+    assert await db.run(wait_for_the_table) is None
+    assert len(await depths(db)) == 1
+    assert db.unavailable == 0
