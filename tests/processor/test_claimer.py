@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from taskwire_processor.claimer import FEW_TASKS
+from taskwire_processor.claimer import CLAIMS_MAX, FEW_TASKS
 from taskwire_shared.domain.errors import BackendUnavailable
 from taskwire_shared.domain.task import TaskState
 from taskwire_shared.store import claims, queues
@@ -135,7 +135,7 @@ def slow_claims(monkeypatch):
     return Slow()
 
 
-async def test_second_claim_is_begun_beside_a_large_one_only_for_a_full_batch(
+async def test_more_claims_are_begun_beside_a_large_one_only_for_full_batches(
     processor, tasks, monkeypatch, eventually, slow_claims
 ):
     monkeypatch.setattr("taskwire_processor.claimer.BATCH_MAX", 20)
@@ -146,12 +146,12 @@ async def test_second_claim_is_begun_beside_a_large_one_only_for_a_full_batch(
         await eventually(lambda: len(slow_claims.asked) == 1)
         ids += await tasks.create_many("pid", 19)
         ids += await tasks.create_many("pid", 70)
-        await eventually(lambda: len(slow_claims.asked) == 2)
+        await eventually(lambda: len(slow_claims.asked) == CLAIMS_MAX)
         began = [len(one) for one in slow_claims.asked]
         slow_claims.gate.set()
         ended = await asyncio.gather(*(tasks.ends(one) for one in ids))
 
-    assert began == [FEW_TASKS + 1, 20]
+    assert began == [FEW_TASKS + 1] + [20] * (CLAIMS_MAX - 1)
     assert {task.attempt for task in ended} == {1}
 
 

@@ -14,7 +14,7 @@ from taskwire_bench.load import orders
 from taskwire_bench.load.line import Line
 from taskwire_bench.load.reports import Looped
 from taskwire_shared.domain.ids import new_id
-from taskwire_shared.store.claims import CLAIM_RUNG
+from taskwire_shared.store.claims import CLAIM
 from taskwire_shared.store.completions import SUCCEED
 from taskwire_shared.store.creations import CREATE_ALIKE
 from taskwire_shared.store.database import Database
@@ -28,7 +28,7 @@ _TYPE = "limit"
 _LEASE_SECONDS = 3600.0
 _REHEARSALS = 6
 """Batches before the clock starts: Postgres plans a statement anew five times before it may keep a plan."""
-_STATEMENTS = {"create": CREATE_ALIKE, "claim": CLAIM_RUNG, "succeed": SUCCEED}
+_STATEMENTS = {"create": CREATE_ALIKE, "claim": CLAIM, "succeed": SUCCEED}
 
 
 class Batch:

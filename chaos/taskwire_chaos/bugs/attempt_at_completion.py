@@ -7,7 +7,6 @@ def plant() -> None:
     """See the module."""
     from taskwire_shared.store import claims, completions
 
-    for statement in ("CLAIM_RUNG", "CLAIM_WAITING"):
-        replace_text(claims, statement, "attempt = t.attempt + 1", "attempt = greatest(t.attempt, t.excused + 1)")
+    replace_text(claims, "CLAIM", "attempt = t.attempt + 1", "attempt = greatest(t.attempt, t.excused + 1)")
     counted = "version = t.version + 1, attempt = t.attempt + CASE WHEN v.wish IN (3, 4) THEN 1 ELSE 0 END,"
     replace_text(completions, "SETTLE", "version = t.version + 1,", counted)

@@ -7,5 +7,5 @@ def plant() -> None:
     """See the module."""
     from taskwire_shared.store import claims
 
-    for statement in ("CLAIM_RUNG", "CLAIM_WAITING"):
+    for statement in ("CLAIM", "LOCK_WAITING"):
         replace_text(claims, statement, "p.lease_until > clock_timestamp()", "true")

@@ -12,7 +12,7 @@ from taskwire_shared.bus.bells import QueueNews
 from taskwire_shared.bus.connection import Bus
 from taskwire_shared.bus.ear import Ear
 from taskwire_shared.bus.ring_stream import ACK_SECONDS, RingStream
-from taskwire_shared.bus.rings import RING_IDS_MAX, Ringer, ring_subject
+from taskwire_shared.bus.rings import RING_IDS_MAX, RING_IDS_MIN, Ringer, ring_subject
 from taskwire_shared.domain.errors import BackendUnavailable
 from taskwire_shared.domain.ids import new_id
 from taskwire_shared.domain.ready import Ready
@@ -173,12 +173,12 @@ async def test_no_more_is_delivered_than_wanted(bus, eventually):
 
 
 async def test_a_ring_of_many_exceeds_what_is_wanted_by_less_than_itself(bus, eventually):
-    ready = tasks(RING_IDS_MAX * 4)
+    ready = tasks(RING_IDS_MIN * 4)
     async with attentive(bus, eventually, room=1) as owner:
         Ringer(bus).ring(ready)
         await eventually(lambda: owner.rings)
         await eventually(lambda: not any(owner.ear._held.values()))
-        assert len(owner.ids) == RING_IDS_MAX
+        assert len(owner.ids) == RING_IDS_MIN
 
 
 async def test_nothing_is_asked_for_while_nothing_is_wanted(bus, eventually):
@@ -230,7 +230,7 @@ async def test_what_is_no_ring_is_forgotten_and_counted(bus, eventually):
     ready = tasks(1)
     async with attentive(bus, eventually) as owner:
         subject = ring_subject(bus.prefix, "mail", TaskPriority.NORMAL)
-        for malformed in (b"", b"x" * 17, b"x" * 16 * 65):
+        for malformed in (b"", b"x" * 17, b"x" * 16 * (RING_IDS_MAX + 1)):
             bus.publish(subject, malformed)
         Ringer(bus).ring(ready)
         await owner.has(ids_of(ready))

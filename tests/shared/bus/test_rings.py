@@ -4,7 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taskwire_shared.bus.rings import RING_IDS_MAX, MalformedRingError, Ringer, pack, ring_subject, unpack
+from taskwire_shared.bus.rings import (
+    RING_IDS_MAX,
+    RING_IDS_MIN,
+    RINGS_PER_SECOND,
+    MalformedRingError,
+    Ringer,
+    pack,
+    ring_subject,
+    unpack,
+)
 from taskwire_shared.domain.ids import new_id
 from taskwire_shared.domain.ready import Ready
 from taskwire_shared.domain.task import TaskPriority
@@ -19,6 +28,10 @@ class RecordingBus:
     def publish(self, subject, payload, reply=""):
         self.published.append((subject, payload))
         return True
+
+
+def ready_tasks(count):
+    return [Ready(new_id(), "mail", TaskPriority.NORMAL) for _ in range(count)]
 
 
 @given(st.lists(st.uuids(), min_size=1, max_size=RING_IDS_MAX))
@@ -44,7 +57,7 @@ def test_any_bytes_are_a_ring_or_malformed(message):
 
 def test_tasks_of_a_queue_and_priority_share_rings():
     bus = RecordingBus()
-    many = [Ready(new_id(), "mail", TaskPriority.NORMAL) for _ in range(RING_IDS_MAX + 1)]
+    many = ready_tasks(RING_IDS_MIN + 1)
     urgent = Ready(new_id(), "mail", TaskPriority.HIGH)
     other = Ready(new_id(), "video", TaskPriority.NORMAL)
 
@@ -53,11 +66,26 @@ def test_tasks_of_a_queue_and_priority_share_rings():
     heard = [(subject, unpack(message)) for subject, message in bus.published]
     ids = tuple(ready.id for ready in many)
     assert heard == [
-        ("taskwire.ring.mail.normal", ids[:RING_IDS_MAX]),
-        ("taskwire.ring.mail.normal", ids[RING_IDS_MAX:]),
+        ("taskwire.ring.mail.normal", ids[:RING_IDS_MIN]),
+        ("taskwire.ring.mail.normal", ids[RING_IDS_MIN:]),
         ("taskwire.ring.mail.high", (urgent.id,)),
         ("taskwire.ring.video.normal", (other.id,)),
     ]
+
+
+@pytest.mark.parametrize(("per_second", "most"), [(1_000, 64), (10_000, 200), (30_000, 500)])
+def test_rings_name_more_where_there_are_many_all_the_same(per_second, most):
+    bus, batch = RecordingBus(), 500
+    times = [number * batch / per_second for number in range(2 * per_second // batch)]
+    ringer = Ringer(bus, lambda: times[0])
+    while len(times) > 1:
+        bus.published.clear()
+        ringer.ring(ready_tasks(batch))
+        times.pop(0)
+    sizes = [len(unpack(message)) for _, message in bus.published]
+    assert sum(sizes) == batch
+    assert max(sizes) == pytest.approx(most, rel=0.2)
+    assert per_second / max(sizes) >= min(RINGS_PER_SECOND, per_second / RING_IDS_MIN) * 0.8
 
 
 def test_every_priority_has_a_subject():

@@ -115,6 +115,14 @@ async def test_of_a_slice_only_its_tasks_are_claimed(db, creations, new_task, pr
     assert await claim(claims.EVERYTHING.start, new.id) == [old.id]
 
 
+async def test_what_waits_in_a_day_of_another_name_is_claimed(db, creations, new_task, processor):
+    task = new_task()
+    await creations.create_tasks([task])
+    day = await db.fetchval("SELECT tableoid::regclass::text FROM tasks")
+    await db.execute(f"ALTER TABLE {day} RENAME TO some_day")
+    assert [one.id for one in await claims.claim_waiting(db, processor, None, ["echo"], 10)] == [task.id]
+
+
 async def test_p4_racing_claimers_claim_each_task_once(db, creations, new_task, new_processor, history):
     tasks = [new_task() for _ in range(300)]
     await creations.create_tasks(tasks)

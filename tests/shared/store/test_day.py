@@ -6,7 +6,7 @@ from taskwire_shared.domain.ids import id_at, new_id
 from taskwire_shared.store import claims, completions, day
 from taskwire_shared.store.day import direct_statement
 
-STATEMENTS = (claims.CLAIM_RUNG, completions.SUCCEED, completions.SETTLE)
+STATEMENTS = (claims.CLAIM, completions.SUCCEED, completions.SETTLE)
 MIDNIGHT = datetime(2031, 12, 31, tzinfo=UTC)
 MIDNIGHT_MS = int(MIDNIGHT.timestamp() * 1000)
 
@@ -24,7 +24,7 @@ def test_a_batch_of_one_day_names_its_tables_and_no_others(statement):
     ids=["none", "two days", "no day of any calendar"],
 )
 def test_other_batches_go_through_the_parents(ids):
-    assert direct_statement(claims.CLAIM_RUNG, ids) is claims.CLAIM_RUNG
+    assert direct_statement(claims.CLAIM, ids) is claims.CLAIM
 
 
 async def test_a_batch_of_two_days_is_claimed(db, creations, new_task, processor):

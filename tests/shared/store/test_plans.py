@@ -149,8 +149,8 @@ async def test_a_ring_is_claimed_by_id(filled):
     ids = await some(db, PENDING, 2 * BATCH)
     # Rows of their own for each: a bitmap, which is what the day is read by, counts what was taken back, too.
     for statement, rows, most in (
-        (claims.CLAIM_RUNG, ids[:BATCH], BATCH),
-        (direct_statement(claims.CLAIM_RUNG, ids), ids[BATCH:], 2 * BATCH),
+        (claims.CLAIM, ids[:BATCH], BATCH),
+        (direct_statement(claims.CLAIM, ids), ids[BATCH:], 2 * BATCH),
     ):
         for plan in await plans(db, statement, holder, rows, ["send", "other"], BATCH):
             assert_frugal(plan, {"pkey"}, most)
@@ -159,9 +159,9 @@ async def test_a_ring_is_claimed_by_id(filled):
 async def test_what_waits_is_claimed_in_the_order_of_its_index(filled):
     db, holder = filled
     queues = [f"q{number}" for number in range(10)]
-    for plan in await plans(db, claims.CLAIM_WAITING, holder, queues, ["send", "other"], 10, *EVERYTHING):
-        assert_frugal(plan, {"queue_type_priority_id_idx", "pkey"}, most=BATCH)
-    for plan in await plans(db, claims.CLAIM_WAITING, holder, ["q3"], ["send"], BATCH, *EVERYTHING):
+    for plan in await plans(db, claims.LOCK_WAITING, holder, queues, ["send", "other"], 10, *EVERYTHING):
+        assert_frugal(plan, {"queue_type_priority_id_idx"}, most=BATCH)
+    for plan in await plans(db, claims.LOCK_WAITING, holder, ["q3"], ["send"], BATCH, *EVERYTHING):
         assert rows_read(plan) <= BATCH, plan
 
 
@@ -169,8 +169,8 @@ async def test_what_waits_outside_of_a_slice_is_not_looked_at(filled):
     db, holder = filled
     ids = await some(db, f"{PENDING} AND queue = 'q1'", 50)
     # Of no use here are custom plans, which our sessions do not make: some read all tasks of the slice by their id.
-    _, plan = await plans(db, claims.CLAIM_WAITING, holder, ["q1"], ["send"], BATCH, ids[0], ids[40])
-    assert used(plan) == {"queue_type_priority_id_idx", "pkey"}, plan
+    _, plan = await plans(db, claims.LOCK_WAITING, holder, ["q1"], ["send"], BATCH, ids[0], ids[40])
+    assert used(plan) == {"queue_type_priority_id_idx"}, plan
     assert rows_read(plan) == 40, plan
 
 
@@ -280,7 +280,7 @@ async def test_days_that_a_batch_does_not_touch_are_not_looked_into(filled):
     ids = await some(db, RUNNING)
     nothing = [None] * BATCH
     for statement, arguments in (
-        (claims.CLAIM_RUNG, (holder, ids, ["send"], BATCH)),
+        (claims.CLAIM, (holder, ids, ["send"], BATCH)),
         (completions.SUCCEED, (holder, ids, [1] * BATCH, nothing, nothing, nothing)),
     ):
         custom, generic = await plans(db, statement, *arguments)
@@ -295,8 +295,8 @@ async def test_a_day_that_was_empty_when_it_was_analyzed_is_looked_into_by_index
     task_id, holder = new_id(), new_id()
     ids, one, none = [task_id], [1], [None]
     for statement, arguments in (
-        (claims.CLAIM_RUNG, (holder, ids, ["send"], 1)),
-        (claims.CLAIM_WAITING, (holder, ["q1"], ["send"], 1, *EVERYTHING)),
+        (claims.CLAIM, (holder, ids, ["send"], 1)),
+        (claims.LOCK_WAITING, (holder, ["q1"], ["send"], 1, *EVERYTHING)),
         (processors.READ_HELD, (holder, ids)),
         (completions.SUCCEED, (holder, ids, one, none, none, none)),
         (completions.SETTLE, (holder, ids, one, one, none, none, none)),

@@ -50,10 +50,13 @@ BROKEN: dict[str, list[tuple[Any, str, str, str]]] = {
     ],
     "a cancel that is asked for twice": [(cancels, "CANCEL", " AND t.cancel_requested_at IS NULL", "")],
     "a cancel of another tenant": [(cancels, "CANCEL", "t.tenant = $2", "$2::text IS NOT NULL")],
-    "a claim without a lease": [(claims, "CLAIM_WAITING", "p.lease_until > clock_timestamp()", "true")],
-    "a claim from a paused queue": [(claims, "CLAIM_RUNG", "WHERE q.paused", "WHERE false")],
-    "a claim of the expired": [(claims, "CLAIM_WAITING", "t.expire_at > now()", "true")],
-    "a claim that ignores priority": [(claims, "CLAIM_WAITING", "first.priority DESC, ", "")],
+    "a claim without a lease": [
+        (claims, "CLAIM", "p.lease_until > clock_timestamp()", "true"),
+        (claims, "LOCK_WAITING", "p.lease_until > clock_timestamp()", "true"),
+    ],
+    "a claim from a paused queue": [(claims, "CLAIM", "WHERE q.paused", "WHERE false")],
+    "a claim of the expired": [(claims, "CLAIM", "t.expire_at > now()", "true")],
+    "a claim that ignores priority": [(claims, "LOCK_WAITING", "first.priority DESC, ", "")],
     "an event that is not written": [
         (reaps, "TAKE_BACK", "cancel_requested_at FROM changed", "cancel_requested_at FROM changed WHERE false")
     ],
