@@ -36,6 +36,8 @@ class Conditions(Struct, frozen=True, kw_only=True):
     python: str
     """Its version, and how it was built: that alone can be a tenth of a task's CPU."""
     packages: Mapping[str, str]
+    write_back: str = "unknown"
+    """When Linux writes out what files were changed by: a burst of it holds up commits."""
     busy_cores_before: float
     """How much of the cores was in use in the second before."""
 
@@ -58,6 +60,7 @@ def observe() -> Conditions:
         system=f"{platform.system()} {platform.release()}",
         python=_python(),
         packages={name: _version(name) for name in _PACKAGES},
+        write_back=_write_back(),
         busy_cores_before=round(psutil.cpu_percent(_LOOK_SECONDS) / 100 * cores, 2),
     )
 
@@ -82,6 +85,12 @@ def _python() -> str:
     options = sysconfig.get_config_var("CONFIG_ARGS") or ""
     with_or_without = "with" if "--enable-optimizations" in options else "without"
     return f"{platform.python_version()}, configured {with_or_without} --enable-optimizations"
+
+
+def _write_back() -> str:
+    settings = ("dirty_background_bytes", "dirty_background_ratio", "dirty_expire_centisecs")
+    files = {name: Path("/proc/sys/vm") / name for name in settings}
+    return ", ".join(f"vm.{name}={file.read_text().strip()}" for name, file in files.items() if file.exists())
 
 
 def _version(name: str) -> str:
