@@ -40,8 +40,8 @@ def tree_seconds(pid: int) -> float:
 def tree_bytes(pid: int) -> int:
     """Return the memory of a process and of what it has started that nobody else shares.
 
-    Not to be asked of Postgres under load: the kernel walks through all pages of each backend for it, half a second of
-    a core with 1 GB of shared buffers in use.
+    Not to be asked of Postgres under load: the kernel walks through all pages of each backend for it, a quarter of a
+    second of a core with 1 GB of shared buffers in use.
     """
     total = 0
     for process in _tree(pid):

@@ -64,7 +64,7 @@ class Scan:
         return Slice(floor_id(self._start), floor_id(self._end))
 
     def looked(self, took: float) -> None:
-        """Take note that a look was over after `took` seconds. Without this `next` returns the same once more."""
+        """Take note that a look was over after `took` seconds. Without this `next` returns the same slice once more."""
         self._took = took
         if not self.is_sliced:
             # One may have met a hiccup.

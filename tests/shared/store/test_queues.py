@@ -131,7 +131,6 @@ async def test_an_estimate_from_some_pages_is_near_the_truth(db, monkeypatch):
 
 async def test_a_count_that_takes_too_long_is_given_up(db):
     await create(db, 3)
-    assert await depths(db, seconds=0.001) in (None, [Depth("default", "mail", TaskState.PENDING, 3)])
 
     async def wait_for_the_table(connection):
         async with connection.transaction():
