@@ -1,6 +1,7 @@
 """Taking ready tasks: PENDING to RUNNING, for a processor whose lease is alive."""
 
 from collections.abc import Sequence
+from functools import partial
 from uuid import UUID
 
 import asyncpg
@@ -9,8 +10,9 @@ from msgspec import Struct
 from taskwire_shared.domain import defaults
 from taskwire_shared.domain.task import ClaimedTask
 from taskwire_shared.store.database import Database
-from taskwire_shared.store.day import on_their_day
+from taskwire_shared.store.day import ids_by_day, on_their_day
 from taskwire_shared.store.history import CHANGED_COLUMNS, NOTE_CHANGES, NOW, STATE, found_by_id
+from taskwire_shared.store.locked import change_locked
 from taskwire_shared.store.queues import served_queues
 from taskwire_shared.store.rows import CLAIMED_COLUMNS, columns, to_claimed_task
 
@@ -49,9 +51,7 @@ SELECT {columns(CLAIMED_COLUMNS, "changed")} FROM changed
 # The ids are in the index as well, so that nothing outside of the slice is looked at in the table. They are compared as
 # rows so that the server does not also leave out days by them.
 #
-# Twice within an hour of full speed a backend of 18.4 died of freed memory, once in the code that leaves out days, once
-# known to be in the one statement that used to find what waits and claim it, which left out days for each row of its
-# UPDATE. Only a claim of tasks of several days still does.
+# That they are claimed by another statement has its reason: see `day`.
 LOCK_WAITING = f"""
 SELECT first.id
 FROM unnest($2::text[]) AS queue(name), unnest($3::text[]) AS type(name),
@@ -75,6 +75,13 @@ class Slice(Struct, frozen=True):
 
 EVERYTHING = Slice(UUID(int=0), UUID(int=2**128 - 1))
 
+STEP_SECONDS_MAX = 2.0
+"""For one step of a slow claim, on the server's side or on ours: in between, rows are locked that others want."""
+
+
+class CutOff(Exception):
+    """To look at what waits took longer than it may. Nothing was claimed."""
+
 
 async def claim_rung(
     db: Database, processor: UUID, ids: Sequence[UUID], types: Sequence[str], limit: int
@@ -84,8 +91,17 @@ async def claim_rung(
     Left out are those that are not PENDING, of other types than `types`, of a paused queue, expired, or being changed
     by somebody else at this moment. Returns nothing when the processor's lease has passed.
     """
-    rows = await on_their_day(CLAIM, ids, lambda statement: db.fetch(statement, processor, ids, types, limit))
-    return [to_claimed_task(row) for row in rows]
+    claimed: list[ClaimedTask] = []
+    for part in ids_by_day(ids):
+        claim = partial(_claim, db, processor, part, types, limit - len(claimed))
+        claimed += await on_their_day(CLAIM, part, claim)
+    return claimed
+
+
+async def _claim(
+    db: Database, processor: UUID, ids: Sequence[UUID], types: Sequence[str], limit: int, statement: str
+) -> list[ClaimedTask]:
+    return [to_claimed_task(row) for row in await db.fetch(statement, processor, ids, types, limit)]
 
 
 async def claim_waiting(
@@ -94,31 +110,45 @@ async def claim_waiting(
     queues: Sequence[str] | None,
     types: Sequence[str],
     limit: int,
-    ids: Slice = EVERYTHING,
+    slice_: Slice = EVERYTHING,
+    *,
+    seconds: float = STEP_SECONDS_MAX,
 ) -> list[ClaimedTask]:
-    """Claim up to `limit` tasks that wait in `queues` (None for all), the most urgent and oldest of `ids` first.
+    """Claim up to `limit` tasks that wait in `queues` (None for all), the most urgent and oldest of `slice_` first.
 
     The slow path, for what no ring has brought. The same are left out as by `claim_rung`.
+
+    Raises:
+        CutOff: To find them took longer than `seconds`.
     """
     open_queues = sorted(await served_queues(db, queues))
     if not open_queues:
         return []
 
-    async def unit(connection: asyncpg.Connection) -> list[asyncpg.Record]:
+    async def unit(connection: asyncpg.Connection) -> list[asyncpg.Record] | None:
         async with connection.transaction():
-            locked = await connection.fetch(LOCK_WAITING, processor, open_queues, types, limit, ids.start, ids.end)
-            return await _claim_locked(connection, processor, [row["id"] for row in locked], types)
+            await _allow(connection, seconds)
+            try:
+                locked = await connection.fetch(
+                    LOCK_WAITING, processor, open_queues, types, limit, slice_.start, slice_.end
+                )
+            except asyncpg.QueryCanceledError:
+                return None
+            if not locked:
+                return []
+            await _allow(connection, STEP_SECONDS_MAX)
+            ids = [row["id"] for row in locked]
+            return await change_locked(connection, CLAIM, ids, lambda some: (processor, some, types, len(some)))
 
-    return [to_claimed_task(row) for row in await db.run(unit)]
+    rows = await db.run(unit)
+    if rows is None:
+        raise CutOff
+    return [to_claimed_task(row) for row in rows]
 
 
-async def _claim_locked(
-    connection: asyncpg.Connection, processor: UUID, ids: Sequence[UUID], types: Sequence[str]
-) -> list[asyncpg.Record]:
-    async def attempt(statement: str) -> list[asyncpg.Record]:
-        # A savepoint: where there is no such day, the statement is tried again on all of them.
-        async with connection.transaction():
-            rows: list[asyncpg.Record] = await connection.fetch(statement, processor, ids, types, len(ids))
-            return rows
-
-    return await on_their_day(CLAIM, ids, attempt) if ids else []
+async def _allow(connection: asyncpg.Connection, seconds: float) -> None:
+    """Limit the next statements of a transaction, and how long we may leave it alone, should we be frozen."""
+    await connection.execute(
+        f"SET LOCAL statement_timeout = '{seconds * 1000:.0f}ms';"
+        f"SET LOCAL idle_in_transaction_session_timeout = '{STEP_SECONDS_MAX * 1000:.0f}ms'"
+    )

@@ -1,6 +1,7 @@
 """Ending attempts: each outcome is one transition, refused unless its attempt still holds the task."""
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from uuid import UUID
 
 from msgspec import Struct, structs
@@ -8,7 +9,7 @@ from msgspec import Struct, structs
 from taskwire_shared.domain.outcome import Failed, Fence, HandedBack, RunnerLost, Stopped, Succeeded
 from taskwire_shared.domain.task import Failure, TaskState
 from taskwire_shared.store.database import Database
-from taskwire_shared.store.day import on_their_day
+from taskwire_shared.store.day import by_day, on_their_day
 from taskwire_shared.store.history import CHANGED_COLUMNS, NOTE_CHANGES, NOW, STATE, found_by_id
 from taskwire_shared.store.rows import RUNNER_DIED, RUNNER_KEY, failure_document, storable
 from taskwire_shared.store.verdicts import CARRY_OUT, HELD_COLUMNS, Wish
@@ -85,7 +86,11 @@ async def succeed(db: Database, processor: UUID, done: Sequence[Succeeded]) -> f
     Raises:
         BackendUnavailable: Whether it was committed is unknown; see `ended`.
     """
-    done = sorted(done, key=_order)
+    parts = [await _succeed(db, processor, part) for part in by_day(sorted(done, key=_order), _id)]
+    return parts[0] if len(parts) == 1 else frozenset(chain.from_iterable(parts))
+
+
+async def _succeed(db: Database, processor: UUID, done: Sequence[Succeeded]) -> frozenset[Fence]:
     outputs = [outcome.output for outcome in done]
     fences = [outcome.fence for outcome in done]
     ids = [fence.task_id for fence in fences]
@@ -112,7 +117,11 @@ async def settle(db: Database, processor: UUID, outcomes: Sequence[Unsuccessful]
     Raises:
         BackendUnavailable: Whether it was committed is unknown; see `ended`.
     """
-    outcomes = sorted(outcomes, key=_order)
+    parts = [await _settle(db, processor, part) for part in by_day(sorted(outcomes, key=_order), _id)]
+    return list(chain.from_iterable(parts))
+
+
+async def _settle(db: Database, processor: UUID, outcomes: Sequence[Unsuccessful]) -> list[Settled]:
     ids = [outcome.fence.task_id for outcome in outcomes]
     arguments = (
         [outcome.fence.attempt for outcome in outcomes],
@@ -138,15 +147,22 @@ async def ended(db: Database, processor: UUID, fences: Sequence[Fence]) -> Mappi
 
 async def report_progress(db: Database, processor: UUID, reports: Sequence[ProgressReport]) -> None:
     """Keep the newest report of running attempts. Those that no longer hold their tasks are ignored."""
-    reports = sorted(reports, key=_order)
-    await db.execute(
-        REPORT_PROGRESS,
-        processor,
-        [report.fence.task_id for report in reports],
+    for part in by_day(sorted(reports, key=_order), _id):
+        await _report(db, processor, part)
+
+
+async def _report(db: Database, processor: UUID, reports: Sequence[ProgressReport]) -> None:
+    ids = [report.fence.task_id for report in reports]
+    arguments = (
         [report.fence.attempt for report in reports],
         [report.fraction for report in reports],
         [storable(report.message) for report in reports],
     )
+    await on_their_day(REPORT_PROGRESS, ids, lambda statement: db.execute(statement, processor, ids, *arguments))
+
+
+def _id(outcome: Succeeded | Unsuccessful | ProgressReport) -> UUID:
+    return outcome.fence.task_id
 
 
 def _order(outcome: Succeeded | Unsuccessful | ProgressReport) -> int:

@@ -1,9 +1,12 @@
 """What is owed at a time: to start it, to expire it, to end an attempt that takes too long."""
 
+import asyncpg
+
 from taskwire_shared.domain import defaults
 from taskwire_shared.domain.outcome import ATTEMPT_TIMED_OUT
 from taskwire_shared.domain.ready import Swept
 from taskwire_shared.store.database import Database
+from taskwire_shared.store.locked import change_locked
 from taskwire_shared.store.rows import to_swept
 from taskwire_shared.store.verdicts import CARRY_OUT, HELD_COLUMNS, Wish, failure_literal
 
@@ -20,6 +23,9 @@ random() * least(
 """
 
 # Rows are locked in the order of the index and never waited for. `now()` is stable, so that it bounds the index scan.
+LOCK_DUE = "SELECT t.id FROM tasks t WHERE t.due_at <= now() ORDER BY t.due_at LIMIT $1 FOR UPDATE OF t SKIP LOCKED"
+
+# `now()` is when the transaction began, as for the lock.
 START_DUE = f"""
 WITH held AS (
     SELECT {HELD_COLUMNS},
@@ -32,9 +38,8 @@ WITH held AS (
         NULL::jsonb AS final_failure,
         CASE t.state WHEN 3 THEN {_BACKOFF_SECONDS} END AS retry_in
     FROM tasks t
-    WHERE t.due_at <= now()
-    ORDER BY t.due_at LIMIT $1
-    FOR UPDATE OF t SKIP LOCKED
+    WHERE t.id = ANY ($1::uuid[])
+    ORDER BY t.id
 ), {CARRY_OUT}
 """
 
@@ -47,7 +52,13 @@ async def start_due(db: Database, limit: int) -> Swept:
     SCHEDULED becomes PENDING; what has expired, FAILED; an attempt whose time is long up is retried, FAILED, or
     CANCELLED where that was asked for.
     """
-    return to_swept(await db.fetch(START_DUE, limit))
+
+    async def unit(connection: asyncpg.Connection) -> list[asyncpg.Record]:
+        async with connection.transaction():
+            due = await connection.fetch(LOCK_DUE, limit)
+            return await change_locked(connection, START_DUE, [row["id"] for row in due])
+
+    return to_swept(await db.run(unit))
 
 
 async def seconds_to_next_due(db: Database) -> float | None:

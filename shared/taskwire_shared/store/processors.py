@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 from asyncpg import Record
 from msgspec import Struct
 
 from taskwire_shared.store.database import Database
-from taskwire_shared.store.day import on_their_day
+from taskwire_shared.store.day import ids_by_day, on_their_day
 from taskwire_shared.store.history import STATE
 
 REGISTER = """
@@ -84,8 +85,14 @@ async def holdings(db: Database, processor: UUID) -> Holdings:
 
 async def held(db: Database, processor: UUID, ids: Sequence[UUID]) -> list[Holding]:
     """Return those of `ids` that are RUNNING under `processor`."""
-    rows = await on_their_day(READ_HELD, ids, lambda statement: db.fetch(statement, processor, ids))
-    return _to_holdings(rows)
+    found: list[Holding] = []
+    for part in ids_by_day(ids):
+        found += await on_their_day(READ_HELD, part, partial(_read_held, db, processor, part))
+    return found
+
+
+async def _read_held(db: Database, processor: UUID, ids: Sequence[UUID], statement: str) -> list[Holding]:
+    return _to_holdings(await db.fetch(statement, processor, ids))
 
 
 async def deregister(db: Database, processor: UUID) -> None:

@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+import asyncpg
+
 from taskwire_shared.domain.outcome import WORKER_LOST, Fence, HandedBack
 from taskwire_shared.domain.ready import Swept
 from taskwire_shared.store.completions import Settled, settle
 from taskwire_shared.store.database import Database
+from taskwire_shared.store.locked import change_locked
 from taskwire_shared.store.rows import to_swept
 from taskwire_shared.store.verdicts import CARRY_OUT, HELD_COLUMNS, Wish, failure_literal
 
@@ -20,23 +23,30 @@ _GREATEST_ID = UUID(int=2**128 - 1)
 # may be a million entries of theirs, of tasks that ended while an open transaction of somebody else kept them from
 # being cleared away, and to look at them all takes a second. Rows are locked in the order of the index and never waited
 # for.
-TAKE_BACK = f"""
+LOCK_LOST = f"""
 WITH edges AS (
     SELECT id FROM processors WHERE lease_until > now()
     UNION ALL VALUES ('{_LEAST_ID}'::uuid), ('{_GREATEST_ID}'::uuid)
 ), gaps AS (
     SELECT id AS above, lead(id) OVER (ORDER BY id) AS below FROM edges
-), held AS (
-    SELECT lost.* FROM gaps, LATERAL (
-        SELECT {HELD_COLUMNS}, {Wish.TAKE_BACK:d} AS wish,
-            {failure_literal(WORKER_LOST, "the processor stopped renewing its lease")} AS failure,
-            NULL::jsonb AS final_failure, NULL::double precision AS retry_in
-        FROM tasks t
-        WHERE t.state = 3 AND t.processor > gaps.above AND t.processor < gaps.below
-        ORDER BY t.processor LIMIT $1
-        FOR UPDATE OF t SKIP LOCKED
-    ) AS lost
-    LIMIT $1
+)
+SELECT lost.id FROM gaps, LATERAL (
+    SELECT t.id FROM tasks t
+    WHERE t.state = 3 AND t.processor > gaps.above AND t.processor < gaps.below
+    ORDER BY t.processor LIMIT $1
+    FOR UPDATE OF t SKIP LOCKED
+) AS lost
+LIMIT $1
+"""
+
+TAKE_BACK = f"""
+WITH held AS (
+    SELECT {HELD_COLUMNS}, {Wish.TAKE_BACK:d} AS wish,
+        {failure_literal(WORKER_LOST, "the processor stopped renewing its lease")} AS failure,
+        NULL::jsonb AS final_failure, NULL::double precision AS retry_in
+    FROM tasks t
+    WHERE t.id = ANY ($1::uuid[])
+    ORDER BY t.id
 ), {CARRY_OUT}
 """
 
@@ -52,7 +62,13 @@ async def take_back(db: Database, limit: int) -> Swept:
 
     The task becomes PENDING, or FAILED when its attempts are used up, or CANCELLED where that was asked for.
     """
-    return to_swept(await db.fetch(TAKE_BACK, limit))
+
+    async def unit(connection: asyncpg.Connection) -> list[asyncpg.Record]:
+        async with connection.transaction():
+            lost = await connection.fetch(LOCK_LOST, limit)
+            return await change_locked(connection, TAKE_BACK, [row["id"] for row in lost])
+
+    return to_swept(await db.run(unit))
 
 
 async def hand_back_unknown(db: Database, processor: UUID, fences: Sequence[Fence]) -> list[Settled]:

@@ -3,6 +3,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from taskwire_shared.domain.errors import BackendUnavailable
 from taskwire_shared.domain.ids import floor_id, new_id
 from taskwire_shared.domain.task import Payload, RetryPolicy, TaskPriority, TaskState
 from taskwire_shared.store import claims, dues
@@ -147,3 +148,43 @@ async def test_progress_of_the_attempt_before_is_gone(db, creations, new_task, p
     await claims.claim_rung(db, processor, [task.id], ["echo"], 1)
     assert (await read(task.id)).progress is None
     assert (await dues.start_due(db, 10)).changed == 0
+
+
+@pytest.fixture
+async def waiting(creations, new_task):
+    task = new_task()
+    await creations.create_tasks([task])
+    return task
+
+
+async def test_p5_look_that_takes_too_long_is_cut_off_and_claims_nothing(db, processor, waiting, monkeypatch, read):
+    slow = claims.LOCK_WAITING.replace("SELECT first.id", "SELECT first.id, pg_sleep(60)")
+    with monkeypatch.context() as patch:
+        patch.setattr(claims, "LOCK_WAITING", slow)
+        with pytest.raises(claims.CutOff):
+            await claims.claim_waiting(db, processor, None, ["echo"], 10, seconds=0.05)
+
+    assert (await read(waiting.id)).state is PENDING
+    assert len(await claims.claim_waiting(db, processor, None, ["echo"], 10)) == 1
+
+
+async def test_p5_what_a_frozen_processor_has_locked_is_soon_free_for_others(
+    db, processor, new_processor, waiting, monkeypatch, eventually
+):
+    other, change = await new_processor(), claims.change_locked
+    locked, gate = asyncio.Event(), asyncio.Event()
+
+    async def freeze(*args):
+        locked.set()
+        await gate.wait()
+        return await change(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(claims, "STEP_SECONDS_MAX", 0.1)
+        patch.setattr(claims, "change_locked", freeze)
+        frozen = asyncio.ensure_future(claims.claim_waiting(db, processor, None, ["echo"], 10))
+        await asyncio.wait_for(locked.wait(), 10.0)
+        await eventually(lambda: claims.claim_rung(db, other, [waiting.id], ["echo"], 1))
+        gate.set()
+        with pytest.raises(BackendUnavailable):
+            await frozen

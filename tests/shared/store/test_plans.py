@@ -230,17 +230,25 @@ async def test_a_cancel_finds_its_task_by_id(filled):
 
 async def test_what_is_due_is_found_by_its_time(filled):
     db, _ = filled
-    for plan in await plans(db, dues.START_DUE, BATCH):
-        assert_frugal(plan, {"due_at_idx", "pkey"})
+    for plan in await plans(db, dues.LOCK_DUE, BATCH):
+        assert_frugal(plan, {"due_at_idx"})
     for plan in await plans(db, dues.NEXT_DUE):
         assert_frugal(plan, {"due_at_idx"})
+
+
+async def test_what_is_swept_is_found_by_id(filled):
+    db, _ = filled
+    for statement, condition in ((dues.START_DUE, "state = 1"), (reaps.TAKE_BACK, RUNNING)):
+        ids = await some(db, condition)
+        for plan in await plans(db, direct_statement(statement, ids), ids):
+            assert_frugal(plan, {"pkey"}, most=2 * BATCH)
 
 
 async def test_what_is_lost_is_looked_for_among_the_running(filled):
     db, holder = filled
     running = await db.fetchval(f"SELECT count(*) FROM tasks WHERE {RUNNING}")
     for statement, arguments in (
-        (reaps.TAKE_BACK, (BATCH,)),
+        (reaps.LOCK_LOST, (BATCH,)),
         (processors.READ_HOLDINGS, (holder,)),
     ):
         for plan in await plans(db, statement, *arguments):
@@ -304,8 +312,10 @@ async def test_a_day_that_was_empty_when_it_was_analyzed_is_looked_into_by_index
         (completions.READ_ENDED, (holder, ids, one)),
         (cancels.CANCEL, (task_id, "default", "")),
         (creations.READ_EXISTING, (ids, ["default"], ["q1"], none)),
-        (dues.START_DUE, (1,)),
-        (reaps.TAKE_BACK, (1,)),
+        (dues.LOCK_DUE, (1,)),
+        (dues.START_DUE, (ids,)),
+        (reaps.LOCK_LOST, (1,)),
+        (reaps.TAKE_BACK, (ids,)),
         (processors.READ_HOLDINGS, (holder,)),
     ):
         for plan in await plans(db, statement, *arguments):

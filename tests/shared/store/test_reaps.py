@@ -50,7 +50,7 @@ async def test_p5_the_dead_are_found_before_between_and_behind_the_living(db, cr
 
 async def touched_pages(db):
     """Return how many pages are looked at to find what is lost."""
-    plan = await db.fetch("EXPLAIN (ANALYZE, BUFFERS) " + reaps.TAKE_BACK, 10)
+    plan = await db.fetch("EXPLAIN (ANALYZE, BUFFERS) " + reaps.LOCK_LOST, 10)
     # The first node stands for all below it.
     return next(int(found[1]) for line in plan if (found := re.search(r"Buffers: shared hit=(\d+)", line[0])))
 

@@ -1,0 +1,32 @@
+"""Changing tasks that a statement before, of the same transaction, has locked."""
+
+from collections.abc import Callable, Sequence
+from uuid import UUID
+
+import asyncpg
+
+from taskwire_shared.store.day import ids_by_day, on_their_day
+
+
+async def change_locked(
+    connection: asyncpg.Connection,
+    statement: str,
+    ids: Sequence[UUID],
+    arguments: Callable[[Sequence[UUID]], Sequence[object]] = lambda ids: [ids],
+) -> list[asyncpg.Record]:
+    """Run `statement` on the tasks `ids`, day by day, with the `arguments` for the ids of each, and return its rows.
+
+    Why locking is a statement of its own is in `day`.
+    """
+    rows: list[asyncpg.Record] = []
+    for of_one_day in ids_by_day(ids):
+        given = arguments(of_one_day)
+
+        async def attempt(statement: str, given: Sequence[object] = given) -> list[asyncpg.Record]:
+            # A savepoint: where there is no such day, the statement is tried again on all of them.
+            async with connection.transaction():
+                found: list[asyncpg.Record] = await connection.fetch(statement, *given)
+                return found
+
+        rows += await on_their_day(statement, of_one_day, attempt)
+    return rows
