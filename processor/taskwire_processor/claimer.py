@@ -10,18 +10,19 @@ from taskwire_processor.backlog import Backlog
 from taskwire_processor.deafness import Deafness
 from taskwire_processor.demand import Demand
 from taskwire_processor.runners import Runners
-from taskwire_processor.scan import Scan
+from taskwire_processor.scan import LOOK_SECONDS_MAX, Look, Scan
 from taskwire_processor.slots import Slots
 from taskwire_shared.bus.bells import Bell
 from taskwire_shared.bus.ear import Ear, Ring
 from taskwire_shared.domain.errors import BackendUnavailable
 from taskwire_shared.domain.task import ClaimedTask
 from taskwire_shared.store import claims
-from taskwire_shared.store.claims import EVERYTHING, Slice
+from taskwire_shared.store.claims import EVERYTHING, CutOff
 from taskwire_shared.store.database import Database
 from taskwire_shared.telemetry import logs
 from taskwire_shared.telemetry.events import Event
 from taskwire_shared.telemetry.metrics import ProcessorMetrics
+from taskwire_shared.upkeep.rounds import LONG_ROUND_SECONDS
 
 BATCH_MAX = 1000
 """Tasks in one claim. A task at full speed cost 57.7 us in claims of 500, and 54.2 in these (6 passes by turns)."""
@@ -44,6 +45,8 @@ LOOK_SECONDS = 0.25
 """How often to look whether there is room again where nothing tells."""
 PAUSE_SECONDS = 0.5
 """After a claim that the database did not answer."""
+ALONE_TIME_PART = 0.1
+"""Of the time goes into looks at all that waits for a runner to itself, where such a look takes long."""
 
 log = logs.get(__name__)
 
@@ -110,7 +113,8 @@ class Claimer:
         self._claiming = 0
         self._claiming_alone = asyncio.Lock()
         self._alone_left_waiting = False
-        slots.on_freed = self._woken.set
+        self._alone_may_fit = asyncio.Event()
+        slots.on_freed = self._note_freed
 
     def hear(self, ring: Ring) -> None:
         """Take note of a ring."""
@@ -123,13 +127,14 @@ class Claimer:
 
     def close(self) -> None:
         """Claim nothing more; `run` returns when the claims under way are answered."""
-        for event in (self._closed, self._woken, self._nudged):
+        for event in (self._closed, self._woken, self._nudged, self._alone_may_fit):
             event.set()
 
     async def run(self) -> None:
         """Claim until closed."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._follow_rings())
+            group.create_task(self._claim_left_waiting())
             group.create_task(self._scan_now_and_then())
         self._ear.wanted(0)
         self._backlog.refuse_all()
@@ -145,9 +150,6 @@ class Claimer:
                 while self._may_claim() and (room := self._room()):
                     await self._begin_claim(group, min(room, BATCH_MAX))
                     self._ask_for_more()
-                if self._alone_left_waiting and (room := self._alone_room()):
-                    found = await self._claim_waiting(self._runners.alone_types, room)
-                    self._alone_left_waiting = len(found) == room
 
     def _may_claim(self) -> bool:
         # While a scan waits for room it goes first, or else old tasks would starve behind a steady stream of new.
@@ -214,6 +216,24 @@ class Claimer:
             # What did not fit in is looked for as soon as such a runner is free.
             self._alone_left_waiting |= len(claimed) == room
 
+    async def _claim_left_waiting(self) -> None:
+        """Claim what found no runner to itself, as soon as there is one. Beside the rings, as it may take a while."""
+        while not self._closed.is_set():
+            await self._wait(self._alone_may_fit, LOOK_SECONDS)
+            self._alone_may_fit.clear()
+            if self._alone_left_waiting and self._alone_room():
+                began = self._loop.time()
+                with suppress(CutOff):
+                    await self._claim_waiting_alone(Look(EVERYTHING, LOOK_SECONDS_MAX))
+                took = self._loop.time() - began
+                if took >= LONG_ROUND_SECONDS:
+                    await self._wait(self._closed, took / ALONE_TIME_PART)
+
+    def _note_freed(self) -> None:
+        self._woken.set()
+        if self._alone_left_waiting:
+            self._alone_may_fit.set()
+
     # What waits without a ring.
 
     async def _scan_now_and_then(self) -> None:
@@ -222,7 +242,7 @@ class Claimer:
             await self._wait(self._nudged, pause)
             if self._nudged.is_set():
                 self._nudged.clear()
-                self._scan.begin_again()
+                self._scan.news()
                 patience = SCAN_SECONDS_FIRST
             heard = self._ear.heard
             found = await self._look()
@@ -240,23 +260,47 @@ class Claimer:
         if not self._found_full:
             # It may take a while, and probably finds nothing: the rings go on beside it.
             room = (room + 1) // 2
-        began = self._loop.time()
-        ids = self._scan.next()
-        found = await self._claim_waiting(self._runners.shared_types, room, ids)
-        found_alone = await self._claim_waiting(self._runners.alone_types, self._alone_room(), ids)
+        began, look = self._loop.time(), self._scan.next()
+        found: list[ClaimedTask] | None = []
+        try:
+            found = await self._claim_waiting(self._runners.shared_types, room, look)
+            found_alone = await self._claim_waiting_alone(look)
+        except CutOff:
+            self._scan.was_cut_off()
+            self._found_full = False
+            return found or []
         self._found_full = bool(found and len(found) == room)
-        if not self._found_full:
+        if self._found_full:
+            self._scan.found_full()
+        elif found is not None and found_alone is not None:
             self._scan.looked(self._loop.time() - began)
-        return found + found_alone
+        return (found or []) + (found_alone or [])
 
-    async def _claim_waiting(self, types: list[str], room: int, ids: Slice = EVERYTHING) -> list[ClaimedTask]:
+    async def _claim_waiting_alone(self, look: Look) -> list[ClaimedTask] | None:
+        """Claim what waits for a runner to itself, as much as can have one, and note whether there may be more."""
+        types = self._runners.alone_types
+        if not types:
+            return []
+        async with self._claiming_alone:
+            room = self._alone_room()
+            found = await self._claim_waiting(types, room, look)
+            may_be_more = found is None or len(found) == room
+            # Only a look at everything tells that there is no more.
+            self._alone_left_waiting = may_be_more or (self._alone_left_waiting and look.ids is not EVERYTHING)
+        return found
+
+    async def _claim_waiting(self, types: list[str], room: int, look: Look) -> list[ClaimedTask] | None:
+        """Claim what waits. None where the database did not answer. Raises CutOff."""
         if not types or room <= 0:
             return []
         claimed = await self._claim(
-            room, lambda: claims.claim_waiting(self._db, self._processor, self._queues, types, room, ids)
+            room,
+            lambda: claims.claim_waiting(
+                self._db, self._processor, self._queues, types, room, look.ids, seconds=look.seconds
+            ),
         )
         self._start(claimed or [], "scan")
-        return claimed or []
+        return claimed
 
     async def _wait_for_room(self) -> int:
         self._is_waiting = True
@@ -280,12 +324,18 @@ class Claimer:
         return min(self._room(), self._runners.alone_free)
 
     async def _claim(self, count: int, claim: Callable[[], Awaitable[list[ClaimedTask]]]) -> list[ClaimedTask] | None:
-        """Claim up to `count` tasks, for which slots are taken meanwhile. None where the database did not answer."""
+        """Claim up to `count` tasks, for which slots are taken meanwhile. None where the database did not answer.
+
+        Raises CutOff, without having claimed anything.
+        """
         self._slots.take(count)
         claimed: list[ClaimedTask] | None = None
         try:
             async with asyncio.timeout(CLAIM_SECONDS):
                 claimed = await claim()
+        except CutOff:
+            claimed = []
+            raise
         except (BackendUnavailable, TimeoutError):
             log.warning(Event.CLAIM_FAILED)
             await self._wait(self._closed, PAUSE_SECONDS)

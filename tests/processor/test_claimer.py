@@ -6,6 +6,7 @@ from uuid import UUID
 import pytest
 
 from taskwire_processor.claimer import CLAIMS_MAX, FEW_TASKS
+from taskwire_processor.scan import Scan
 from taskwire_shared.domain.errors import BackendUnavailable
 from taskwire_shared.domain.task import TaskState
 from taskwire_shared.store import claims, queues
@@ -60,10 +61,10 @@ def slow_scans(monkeypatch):
         def begin(self) -> None:
             monkeypatch.setattr(claims, "claim_waiting", self)
 
-        async def __call__(self, db, processor_id, queues, types, room, ids):
+        async def __call__(self, db, processor_id, queues, types, room, ids, *, seconds):
             self.rooms.append(room)
             await self.gate.wait()
-            return await original(db, processor_id, queues, types, room, ids)
+            return await original(db, processor_id, queues, types, room, ids, seconds=seconds)
 
     return Slow()
 
@@ -124,7 +125,7 @@ def slow_claims(monkeypatch):
             monkeypatch.setattr(claims, "claim_rung", self)
             monkeypatch.setattr(claims, "claim_waiting", self.find_nothing)
 
-        async def find_nothing(self, *_):
+        async def find_nothing(self, *_, **__):
             return []
 
         async def __call__(self, db, processor_id, ids, *args):
@@ -187,3 +188,50 @@ async def test_process_handlers_beyond_their_runners_wait_unclaimed(
     assert beside.state is S.SUCCEEDED
     assert waiting == 3
     assert {task.attempt for task in ended} == {1}
+
+
+async def test_p5_look_for_what_waits_for_a_runner_to_itself_holds_up_nothing_else(
+    processor, tasks, meeting, eventually, monkeypatch, db
+):
+    monkeypatch.setattr("taskwire_processor.tenure.ALONE_RUNNERS_MIN", 1)
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    original, gate, held_up = claims.claim_waiting, asyncio.Event(), []
+
+    async def slow(db, processor_id, queues, types, room, ids, **more):
+        if "process" in types:
+            held_up.append(room)
+            await gate.wait()
+        return await original(db, processor_id, queues, types, room, ids, **more)
+
+    async with processor(concurrency=10):
+        ids = await tasks.create_many("process", 2, meeting.place())
+        await eventually(lambda: db.fetchval("SELECT count(*) = 1 FROM tasks WHERE state = 3"))
+        monkeypatch.setattr(claims, "claim_waiting", slow)
+        meeting.say("go")
+        await eventually(lambda: held_up)
+        ended = [await tasks.ends(await tasks.create("pid")) for _ in range(3)]
+        gate.set()
+        ended += await asyncio.gather(*(tasks.ends(one) for one in ids))
+
+    assert {task.state for task in ended} == {S.SUCCEEDED}
+
+
+async def test_looks_that_fail_or_are_cut_off_are_not_taken_for_done(processor, tasks, eventually, monkeypatch):
+    original, outcomes, noted = claims.claim_waiting, [BackendUnavailable, claims.CutOff], []
+
+    async def fail_at_first(*args, **more):
+        if outcomes:
+            raise outcomes.pop(0)
+        return await original(*args, **more)
+
+    for name in ("looked", "was_cut_off"):
+        note = getattr(Scan, name)
+        monkeypatch.setattr(Scan, name, lambda *args, name=name, note=note: (noted.append(name), note(*args)))
+    monkeypatch.setattr(claims, "claim_waiting", fail_at_first)
+    task_id = await tasks.create("pid", ring=False)
+    async with processor():
+        task = await tasks.ends(task_id, timeout=10.0)
+        await eventually(lambda: len(noted) >= 2)
+
+    assert task.attempt == 1
+    assert noted[:2] == ["was_cut_off", "looked"]
