@@ -23,7 +23,8 @@ is empty counts as not set. What a role does not need, it ignores, so that one e
   for each service of a namespace (`TASKWIRE_*_SERVICE_*`, `TASKWIRE_*_PORT*`) are ignored.
 - **Secrets do not appear** in messages or in the log, which shows the effective settings once at the start.
 
-A process that cannot start because of its settings ends with exit code 2.
+A gateway or processor whose settings are not valid ends with exit code 2, and so do `taskwire migrate` and
+`taskwire verify`; `taskwire dev` and `taskwire demo` end with 1.
 """
 
 RULES = """\
@@ -32,7 +33,6 @@ RULES = """\
 - A `TASKWIRE_LISTEN` that other machines can reach needs `TASKWIRE_TLS_CERT_FILE` and `TASKWIRE_TLS_KEY_FILE`, or
   `TASKWIRE_ALLOW_INSECURE=true` where the network is trusted.
 - `TASKWIRE_TLS_CERT_FILE` and `TASKWIRE_TLS_KEY_FILE` are set together.
-- `TASKWIRE_RESUME_WINDOW_HOURS` is not longer than `TASKWIRE_RETENTION_DAYS`.
 - `TASKWIRE_HEARTBEAT_SECONDS` is not longer than `TASKWIRE_WATCH_AGE_SECONDS`.
 """
 

@@ -219,10 +219,8 @@ class Settings(BaseModel):
     """How long a process that was told to stop (SIGTERM, SIGINT) lets work in hand finish."""
 
     retention_days: Annotated[int, _count(2, 3650)] = defaults.RETENTION_DAYS
-    """How long a finished task is kept. At least 2, because an identifier may be 24 hours old when it arrives."""
-
-    resume_window_hours: Annotated[int, _count(1, 87_600)] = defaults.RESUME_WINDOW_HOURS
-    """How long a watch of many tasks can be resumed. Not longer than the retention."""
+    """How long a finished task is kept with its history, from which a watch of many tasks is resumed. At least 2,
+    because an identifier may be 24 hours old when it arrives."""
 
     watches_max: Annotated[int, _count(1, 1_000_000)] = 20_000
     """The most open watches of one gateway."""
@@ -357,12 +355,6 @@ def _contradictions(settings: Settings) -> Iterable[Problem]:
             variable=f"{PREFIX}LISTEN",
             text=f"{settings.listen!r} can be reached by other machines: set {PREFIX}TLS_CERT_FILE and "
             f"{PREFIX}TLS_KEY_FILE, or {PREFIX}ALLOW_INSECURE=true where the network is trusted",
-        )
-    if settings.resume_window_hours > settings.retention_days * 24:
-        yield Problem(
-            variable=f"{PREFIX}RESUME_WINDOW_HOURS",
-            text=f"must not be longer than the retention ({settings.retention_days * 24} hours), "
-            f"not {settings.resume_window_hours}",
         )
     if settings.heartbeat_seconds > settings.watch_age_seconds:
         yield Problem(

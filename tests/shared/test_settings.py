@@ -153,11 +153,6 @@ def test_certificate_and_key_belong_together() -> None:
     assert "TASKWIRE_TLS_KEY_FILE" in _problems(TLS_KEY_FILE="k.pem")["TLS_CERT_FILE"]
 
 
-def test_resume_window_fits_into_the_retention() -> None:
-    assert "48 hours" in _problems(RESUME_WINDOW_HOURS="49", RETENTION_DAYS="2")["RESUME_WINDOW_HOURS"]
-    assert Settings(resume_window_hours=48, retention_days=2)
-
-
 def test_heartbeat_fits_into_the_age_of_a_watch() -> None:
     assert set(_problems(HEARTBEAT_SECONDS="20", WATCH_AGE_SECONDS="10")) == {"HEARTBEAT_SECONDS"}
 
