@@ -34,7 +34,8 @@ Generated from [protos/taskwire/v1](../protos/taskwire/v1) by `make docs`; do no
 
 Package `taskwire.v1`. A running gateway also describes itself: server reflection (`grpc.reflection.v1` and `v1alpha`)
 answers `grpcurl -plaintext 127.0.0.1:50051 describe taskwire.v1.TaskService`, and `grpc.health.v1` tells the health of
-each service and of `""`, the whole. What each error means is in [errors.md](errors.md).
+each service and of `""`, the whole: while Postgres does not answer, only the whole is NOT_SERVING. What each error
+means is in [errors.md](errors.md).
 """
 
 # Numbers of fields in descriptor.proto, of which the path of a comment is made.

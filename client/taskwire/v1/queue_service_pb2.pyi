@@ -46,7 +46,7 @@ Global___QueueState: _TypeAlias = QueueState  # noqa: Y015
 
 @_typing.final
 class Queue(_message.Message):
-    """A line of tasks that share limits and defaults."""
+    """A line of tasks that can be held."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

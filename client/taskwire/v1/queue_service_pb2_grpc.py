@@ -28,7 +28,7 @@ if _version_not_supported:
 class QueueServiceStub:
     """Shows the queues and holds them.
 
-    A queue comes into being with its first task.
+    A queue comes into being with its first task. A tenant has at most 1000.
     """
 
     def __init__(self, channel):
@@ -62,7 +62,7 @@ class QueueServiceStub:
 class QueueServiceServicer:
     """Shows the queues and holds them.
 
-    A queue comes into being with its first task.
+    A queue comes into being with its first task. A tenant has at most 1000.
     """
 
     def GetQueue(self, request, context):
@@ -128,7 +128,7 @@ def add_QueueServiceServicer_to_server(servicer, server):
 class QueueService:
     """Shows the queues and holds them.
 
-    A queue comes into being with its first task.
+    A queue comes into being with its first task. A tenant has at most 1000.
     """
 
     @staticmethod

@@ -29,7 +29,7 @@ GRPC_VERSION: str
 class QueueServiceStub:
     """Shows the queues and holds them.
 
-    A queue comes into being with its first task.
+    A queue comes into being with its first task. A tenant has at most 1000.
     """
 
     @_typing.overload
@@ -51,7 +51,7 @@ class QueueServiceStub:
 class QueueServiceAsyncStub(QueueServiceStub):
     """Shows the queues and holds them.
 
-    A queue comes into being with its first task.
+    A queue comes into being with its first task. A tenant has at most 1000.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -69,7 +69,7 @@ class QueueServiceAsyncStub(QueueServiceStub):
 class QueueServiceServicer(metaclass=_abc_1.ABCMeta):
     """Shows the queues and holds them.
 
-    A queue comes into being with its first task.
+    A queue comes into being with its first task. A tenant has at most 1000.
     """
 
     @_abc_1.abstractmethod

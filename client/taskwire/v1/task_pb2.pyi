@@ -221,10 +221,12 @@ class Task(_message.Message):
     queue: _builtins.str
     """The queue that the task belongs to. 1 to 63 characters of `a-z`, `0-9`,
     `-` and `_`, starting with a letter. Unset means `default`. A queue comes
-    into being with its first task.
+    into being with its first task; a task that would open one beyond 1000 is
+    refused.
     """
     type: _builtins.str
-    """The name of the handler that executes the task, 1 to 128 characters.
+    """The name of the handler that executes the task, 1 to 128 characters
+    without control characters.
 
     The service does not check that a handler is registered for it: the task
     waits until one is.
@@ -266,9 +268,9 @@ class Task(_message.Message):
 
     @_builtins.property
     def schedule_time(self) -> _timestamp_pb2.Timestamp:
-        """The time before which the task is not started. Unset or in the past means
-        at once. While the task waits to be retried, the service moves this to the
-        time of the next attempt.
+        """The time before which the task is not started, at most 365 days ahead.
+        Unset or in the past means at once. While the task waits to be retried,
+        the service moves this to the time of the next attempt.
         """
 
     @_builtins.property
@@ -280,8 +282,8 @@ class Task(_message.Message):
 
     @_builtins.property
     def retry_policy(self) -> Global___RetryPolicy:
-        """How failed attempts are repeated. Fields left unset take the value of the
-        queue.
+        """How failed attempts are repeated. Fields left unset take the defaults: 3
+        attempts, a backoff of up to 1 s that doubles up to 10 minutes, no timeout.
         """
 
     @_builtins.property
@@ -384,7 +386,9 @@ class Payload(_message.Message):
     binary: _builtins.bytes
     """Any bytes."""
     content_type: _builtins.str
-    """The media type of the data, for example `application/json`."""
+    """The media type of the data, for example `application/json`. At most
+    255 characters.
+    """
     def __init__(
         self,
         *,
@@ -504,22 +508,25 @@ class RetryPolicy(_message.Message):
     INITIAL_BACKOFF_FIELD_NUMBER: _builtins.int
     MAX_BACKOFF_FIELD_NUMBER: _builtins.int
     max_attempts: _builtins.int
-    """The most attempts to start, the first one included. 0 takes the value of
-    the queue; 1 means no repeat. At most 100.
+    """The most attempts to start, the first one included. 0 takes the default,
+    3; 1 means no repeat. At most 100.
     """
     @_builtins.property
     def attempt_timeout(self) -> _duration_pb2.Duration:
-        """How long one attempt may run before it counts as failed."""
+        """How long one attempt may run before it counts as failed, from 1 ms to 365
+        days. Unset means without a limit.
+        """
 
     @_builtins.property
     def initial_backoff(self) -> _duration_pb2.Duration:
-        """The delay before the second attempt. Each later delay is doubled, with
-        jitter.
+        """The longest delay before the second attempt, at most 365 days; unset means
+        1 s. It is doubled before each later attempt. The delay itself is random,
+        from 0 to that.
         """
 
     @_builtins.property
     def max_backoff(self) -> _duration_pb2.Duration:
-        """The longest delay between two attempts."""
+        """Where the doubling stops, at most 365 days; unset means 10 minutes."""
 
     def __init__(
         self,
