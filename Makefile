@@ -85,7 +85,6 @@ check-images: .venv/.dev
 check-docs: .venv/.dev
 	@$(BIN)/python docs/generate_api.py --check
 	@$(BIN)/python docs/generate_configuration.py --check
-	@$(BIN)/python docs/generate_configuration.py --check
 
 .PHONY: models
 models: ## Prove the models of the protocols, and that they need each of their mechanisms (needs spin and gcc)
