@@ -24,7 +24,9 @@ from taskwire_shared.telemetry.metrics import GatewayMetrics
 SAMPLE_SECONDS = 5.0
 COUNT_SECONDS = 0.1
 """What cannot be counted in this time is estimated: a million tasks wait then, or have run beside an open transaction
-of somebody's. It is tried again with the next sample, since one count may have met a hiccup."""
+of somebody's."""
+COUNT_AGAIN_SECONDS = 30.0
+"""After a count that was cut off: it kept a core of the server busy for nothing, while tasks waited for it."""
 COUNT_PART = 0.05
 """Of the time should go into counts at most: one that takes a second is made every twenty. In a queue that stays nearly
 full beside a transaction of hours, a count steps over all that has ended, a million entries in a second."""
@@ -117,7 +119,8 @@ class Admission:
         before, began = self._waiting.copy(), self._clock()
         self._is_doubted = False
         depths = await queues.depths(self._db, seconds=seconds)
-        self._count_at = began + (self._clock() - began) / COUNT_PART
+        took = self._clock() - began
+        self._count_at = began + max(took / COUNT_PART, COUNT_AGAIN_SECONDS if depths is None else 0.0)
         if depths is None:
             return False
         # A long count has not seen what was let in after it began.

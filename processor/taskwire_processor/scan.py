@@ -39,10 +39,10 @@ NARROW = timedelta(seconds=1)
 """A slice that is cut off is followed by a quarter of it, down to this."""
 SLICE_TIME_PART = 0.03
 """Of the time goes into slices."""
-WHOLE_SECONDS = 10.0
+WHOLE_SECONDS = 30.0
 """Between two looks at everything, each of which is cut off where it is still long."""
 PAUSE_SECONDS_MAX = 10.0
-"""Between two looks of one kind, whatever they take."""
+"""Between two looks at the newest or at slices, whatever they take."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -123,8 +123,10 @@ class Scan:
         """Take note that a look took too long, and that nothing came of it."""
         if not self.is_sliced:
             self._begin()
-        elif self._kind is not _Kind.SLICE:
-            self._put_off(WHOLE_SECONDS if self._kind is _Kind.WHOLE else NEW_SECONDS)
+        elif self._kind is _Kind.WHOLE:
+            self._due[_Kind.WHOLE] = self._clock() + WHOLE_SECONDS
+        elif self._kind is _Kind.NEWEST:
+            self._put_off(NEW_SECONDS)
         else:
             if self._width > NARROW:
                 self._width = max(NARROW, min(self._width, OLD) / 4)
