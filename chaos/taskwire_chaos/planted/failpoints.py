@@ -114,7 +114,8 @@ def _before_acknowledge(count: int) -> None:
     replace(Ring, "ack", make)
 
 
-def _at_acknowledge(count: int, act: Callable[["Ring"], None]) -> None:
+def _at_acknowledge(count: int, act: Callable[["Ring"], bool]) -> None:
+    """Act once, from so many acknowledgements on. `act` returns False where it could not."""
     from taskwire_shared.bus.ear import Ring
 
     left = count
@@ -124,8 +125,8 @@ def _at_acknowledge(count: int, act: Callable[["Ring"], None]) -> None:
             nonlocal left
             acknowledge(ring)
             left -= 1
-            if left == 0:
-                act(ring)
+            if left == 0 and not act(ring):
+                left = 1
 
         return replacement
 
@@ -133,16 +134,21 @@ def _at_acknowledge(count: int, act: Callable[["Ring"], None]) -> None:
 
 
 def _stuck(count: int) -> None:
-    def act(_: "Ring") -> None:
+    def act(_: "Ring") -> bool:
         time.sleep(_FOR_EVER_SECONDS)
+        return True
 
     _at_acknowledge(count, act)
 
 
 def _deaf(count: int) -> None:
-    def act(ring: "Ring") -> None:
+    def act(ring: "Ring") -> bool:
         link: Any = ring._bus._link
+        # Between two connections there is nothing to be deaf on.
+        if link is None:
+            return False
         link.client._reading_task.cancel()
+        return True
 
     _at_acknowledge(count, act)
 
