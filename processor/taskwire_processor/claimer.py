@@ -112,8 +112,7 @@ class Claimer:
         self._claims: set[asyncio.Task[None]] = set()
         self._claiming = 0
         self._claiming_alone = asyncio.Lock()
-        self._alone_left_waiting = False
-        self._alone_may_fit = asyncio.Event()
+        self._alone_left_waiting, self._alone_may_fit = False, asyncio.Event()
         slots.on_freed = self._note_freed
 
     def hear(self, ring: Ring) -> None:
