@@ -39,7 +39,7 @@ SCENARIOS: Mapping[str, Size] = {
     "latency": Size(10_000, 3, 500),
     "watchers": Size(10_000, 1, 200),
     "payload": Size(20_000, 3, 2_000),
-    "peers": Size(50_000, 5, 2_000),
+    "peers": Size(100_000, 5, 2_000),
     "growth": Size(10_000_000, 3, 20_000, together=False),
     "steady": Size(600, 1, 20, together=False),
     "processes": Size(100_000, 3, 5_000, together=False),

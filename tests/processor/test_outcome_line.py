@@ -40,7 +40,7 @@ async def test_stores_at_once_when_idle_and_gathers_meanwhile(store):
     assert list(line) == []
 
 
-async def test_a_full_batch_does_not_wait_for_the_one_before_it_and_a_third_does(store):
+async def test_full_batches_do_not_wait_for_those_before_them_up_to_a_number(store):
     line = OutcomeLine(store)
     running = asyncio.create_task(line.run())
     line.add(0)
@@ -52,13 +52,13 @@ async def test_a_full_batch_does_not_wait_for_the_one_before_it_and_a_third_does
         if full + 1 < STORES_MAX:
             await asyncio.wait_for(store.began.wait(), 5)
 
-    assert [len(batch) for batch in store.batches] == [1, FULL_BATCH]
+    assert [len(batch) for batch in store.batches] == [1] + [FULL_BATCH] * (STORES_MAX - 1)
     assert len(line) == len(list(line)) == 1 + STORES_MAX * FULL_BATCH
     store.go_on.set()
     await asyncio.wait_for(line.emptied(), 5)
     running.cancel()
 
-    assert [len(batch) for batch in store.batches] == [1, FULL_BATCH, FULL_BATCH]
+    assert [len(batch) for batch in store.batches] == [1] + [FULL_BATCH] * STORES_MAX
 
 
 async def test_batches_are_bounded(store):
