@@ -11,7 +11,8 @@ from taskwire_shared.domain.task import TaskState
 from taskwire_shared.store.database import STATEMENT_SECONDS, Database
 
 COUNTED_TASKS_MAX = 2_000_000
-"""Of each state and queue in a sample: twice what a queue may hold. Counting so many takes about a second."""
+"""Of each state in a count, of one queue or of all: twice what a queue may hold. Counting so many takes about a second.
+Where several queues are as full as that, the counts of all are too low, and let in more."""
 
 GET_QUEUE = "SELECT tenant, name, paused FROM queues WHERE tenant = $1 AND name = $2"
 LIST_QUEUES = "SELECT tenant, name, paused FROM queues WHERE tenant = $1 AND name > $2 ORDER BY name LIMIT $3"
