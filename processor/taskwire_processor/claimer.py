@@ -22,7 +22,7 @@ from taskwire_shared.store.database import Database
 from taskwire_shared.telemetry import logs
 from taskwire_shared.telemetry.events import Event
 from taskwire_shared.telemetry.metrics import ProcessorMetrics
-from taskwire_shared.upkeep.rounds import LONG_ROUND_SECONDS
+from taskwire_shared.upkeep.rounds import LONG_ROUND_SECONDS, SPACED_SECONDS_MAX
 
 BATCH_MAX = 1000
 """Tasks in one claim. A task at full speed cost 57.7 us in claims of 500, and 54.2 in these (6 passes by turns)."""
@@ -111,7 +111,7 @@ class Claimer:
         """Whether the last scan found as much as it had room for."""
         self._claims: set[asyncio.Task[None]] = set()
         self._claiming = 0
-        self._claiming_alone = asyncio.Lock()
+        self._claiming_alone = 0
         self._alone_left_waiting, self._alone_may_fit = False, asyncio.Event()
         slots.on_freed = self._note_freed
 
@@ -202,18 +202,26 @@ class Claimer:
         types = self._runners.alone_types
         if not types:
             return
-        # One after the other: the room for them is known again when the ones before have started.
-        async with self._claiming_alone:
-            room = min(self._alone_room(), len(ids))
-            claimed: list[ClaimedTask] = []
-            if room:
-                claimed = (
-                    await self._claim(room, lambda: claims.claim_rung(self._db, self._processor, ids, types, room))
-                    or []
-                )
-                self._start(claimed, "ring")
-            # What did not fit in is looked for as soon as such a runner is free.
-            self._alone_left_waiting |= len(claimed) == room
+        room = min(self._alone_room(), len(ids))
+        claimed = await self._claim_alone(
+            room, lambda: claims.claim_rung(self._db, self._processor, ids, types, room), "ring"
+        )
+        # What did not fit in is looked for as soon as such a runner is free.
+        self._alone_left_waiting |= claimed is None or len(claimed) == room
+
+    async def _claim_alone(
+        self, room: int, claim: Callable[[], Awaitable[list[ClaimedTask]]], path: str
+    ) -> list[ClaimedTask] | None:
+        """Claim what wants a runner to itself, for which `room` of them are set aside meanwhile. Raises CutOff."""
+        if not room:
+            return []
+        self._claiming_alone += room
+        try:
+            claimed = await self._claim(room, claim)
+            self._start(claimed or [], path)
+        finally:
+            self._claiming_alone -= room
+        return claimed
 
     async def _claim_left_waiting(self) -> None:
         """Claim what found no runner to itself, as soon as there is one. Beside the rings, as it may take a while."""
@@ -222,11 +230,13 @@ class Claimer:
             self._alone_may_fit.clear()
             if self._alone_left_waiting and self._alone_room():
                 began = self._loop.time()
-                with suppress(CutOff):
-                    await self._claim_waiting_alone(Look(EVERYTHING, LOOK_SECONDS_MAX))
+                try:
+                    found_nothing = await self._claim_waiting_alone(Look(EVERYTHING, LOOK_SECONDS_MAX)) == []
+                except CutOff:
+                    found_nothing = True
                 took = self._loop.time() - began
-                if took >= LONG_ROUND_SECONDS:
-                    await self._wait(self._closed, took / ALONE_TIME_PART)
+                if found_nothing and took >= LONG_ROUND_SECONDS:
+                    await self._wait(self._closed, min(took / ALONE_TIME_PART, SPACED_SECONDS_MAX))
 
     def _note_freed(self) -> None:
         self._woken.set()
@@ -246,11 +256,13 @@ class Claimer:
             heard = self._ear.heard
             found = await self._look()
             self._deafness.judge(found)
+            usual = patience * random.uniform(0.7, 1.3)  # noqa: S311 - only jitter
             if self._found_full and self._ear.heard == heard and not self._backlog:
                 # More waits than had room, and no ring brings it.
                 pause = SCAN_AGAIN_SECONDS
             else:
-                pause = self._scan.pause(patience * random.uniform(0.7, 1.3))  # noqa: S311 - only jitter
+                # Where rings bring more than has room as well, looks would only take it from them.
+                pause = usual if self._found_full else self._scan.pause(usual)
                 patience = min(SCAN_SECONDS, patience * 2)
 
     async def _look(self) -> list[ClaimedTask]:
@@ -277,29 +289,32 @@ class Claimer:
 
     async def _claim_waiting_alone(self, look: Look) -> list[ClaimedTask] | None:
         """Claim what waits for a runner to itself, as much as can have one, and note whether there may be more."""
-        types = self._runners.alone_types
+        types, room = self._runners.alone_types, self._alone_room()
         if not types:
             return []
-        async with self._claiming_alone:
-            room = self._alone_room()
-            found = await self._claim_waiting(types, room, look)
-            may_be_more = found is None or len(found) == room
-            # Only a look at everything tells that there is no more.
-            self._alone_left_waiting = may_be_more or (self._alone_left_waiting and look.ids is not EVERYTHING)
+        if look.ids is EVERYTHING:
+            # Only such a look tells that there is no more, of what waited when it began.
+            self._alone_left_waiting = False
+        try:
+            found = await self._claim_alone(room, lambda: self._find(types, room, look), "scan")
+        except CutOff:
+            self._alone_left_waiting = True
+            raise
+        self._alone_left_waiting |= found is None or len(found) == room
         return found
 
     async def _claim_waiting(self, types: list[str], room: int, look: Look) -> list[ClaimedTask] | None:
         """Claim what waits. None where the database did not answer. Raises CutOff."""
         if not types or room <= 0:
             return []
-        claimed = await self._claim(
-            room,
-            lambda: claims.claim_waiting(
-                self._db, self._processor, self._queues, types, room, look.ids, seconds=look.seconds
-            ),
-        )
+        claimed = await self._claim(room, lambda: self._find(types, room, look))
         self._start(claimed or [], "scan")
         return claimed
+
+    async def _find(self, types: list[str], room: int, look: Look) -> list[ClaimedTask]:
+        return await claims.claim_waiting(
+            self._db, self._processor, self._queues, types, room, look.ids, seconds=look.seconds
+        )
 
     async def _wait_for_room(self) -> int:
         self._is_waiting = True
@@ -320,7 +335,7 @@ class Claimer:
         return max(0, self._slots.free)
 
     def _alone_room(self) -> int:
-        return min(self._room(), self._runners.alone_free)
+        return min(self._room(), max(0, self._runners.alone_free - self._claiming_alone))
 
     async def _claim(self, count: int, claim: Callable[[], Awaitable[list[ClaimedTask]]]) -> list[ClaimedTask] | None:
         """Claim up to `count` tasks, for which slots are taken meanwhile. None where the database did not answer.

@@ -24,6 +24,8 @@ NEW = timedelta(seconds=8)
 """The age up to which tasks count as new. Also the width of the first slice."""
 NEW_SLACK = timedelta(seconds=5)
 """By which two looks at the newest overlap: the time in an id is that of its caller's clock, before the create."""
+NEW_MAX = timedelta(minutes=1)
+"""The age up to which they count as new at most, when looks at them were cut off or found too much."""
 NEW_SECONDS = 3.0
 """Between two looks at the newest."""
 NEW_TIME_PART = 0.1
@@ -74,7 +76,7 @@ class Scan:
         self._due = dict.fromkeys(_Kind, 0.0)
         """When looks of each kind are due while it is sliced."""
         self._seen_new_at = self._new_at = _EPOCH
-        """When the last look at the newest began that was not given up, and the one under way."""
+        """When the last look at the newest began that was over, and the one under way."""
         self._start = self._end = _EPOCH
         """Of the slice that is next or under way."""
         self._width = NEW
@@ -83,7 +85,7 @@ class Scan:
 
     def news(self) -> None:
         """Look soon: tasks may wait in places where none did."""
-        self._due[_Kind.NEWEST] = 0.0
+        self._due[_Kind.NEWEST] = min(self._due[_Kind.NEWEST], self._clock())
 
     def next(self) -> Look:
         """Return what to look at now: what has been due for longest."""
@@ -126,6 +128,8 @@ class Scan:
         elif self._kind is _Kind.WHOLE:
             self._due[_Kind.WHOLE] = self._clock() + WHOLE_SECONDS
         elif self._kind is _Kind.NEWEST:
+            # A wider one would be cut off again. Slices come to what this one has not seen.
+            self._seen_new_at = self._new_at
             self._put_off(NEW_SECONDS)
         else:
             if self._width > NARROW:
@@ -151,7 +155,7 @@ class Scan:
 
     def _newest(self) -> Slice:
         self._new_at = datetime.now(UTC)
-        since = min(self._new_at - NEW, self._seen_new_at - NEW_SLACK)
+        since = max(self._new_at - NEW_MAX, min(self._new_at - NEW, self._seen_new_at - NEW_SLACK))
         return Slice(floor_id(since), EVERYTHING.end)
 
     def _move_on(self, took: float) -> None:

@@ -11,6 +11,7 @@ from taskwire_processor import scan as scan_module
 from taskwire_processor.scan import (
     LOOK_SECONDS_MAX,
     NEW,
+    NEW_MAX,
     NEW_SECONDS,
     PAUSE_SECONDS_MAX,
     SLICE_SECONDS,
@@ -252,3 +253,39 @@ def test_ids_of_the_day_before_are_in_the_last_slice(clock):
     scan = sliced(clock)
     last = first_pass(look_on(scan, clock, 600.0, {"newest": 0.01, "slice": 0.01, "whole": 1.0}))[-1]
     assert last.start <= floor_id(START - timedelta(days=3)) < last.end
+
+
+def test_p5_the_newest_stay_few_however_often_a_look_at_them_is_cut_off(clock):
+    scan = sliced(clock)
+    looks = look_on(scan, clock, 600.0, {"newest": 9.0, "slice": 0.01, "whole": 1.0})
+    ages = [START + timedelta(seconds=at - 1000.0) - id_time(ids.start) for at, ids in of("newest", looks)]
+    assert max(ages) < NEW + timedelta(seconds=NEW_SECONDS * 3)
+
+
+def test_the_newest_stay_few_while_looks_at_them_find_more_than_has_room(clock):
+    scan = sliced(clock)
+    ages = []
+    for _ in range(300):
+        while not is_newest(look := scan.next()):
+            scan.was_cut_off()
+            clock.seconds += 0.1
+        ages.append(clock.wall - id_time(look.ids.start))
+        scan.found_full()
+        clock.seconds += 1.0
+    assert max(ages) == NEW_MAX
+
+
+def test_p5_news_all_the_time_leave_room_for_slices_and_for_everything(clock):
+    scan = sliced(clock)
+    kinds = []
+    for _ in range(2000):
+        look = scan.next()
+        kinds.append("newest" if is_newest(look) else "whole" if look == PROBE else "slice")
+        scan.news()
+        clock.seconds += 0.3
+        if look == PROBE:
+            scan.was_cut_off()
+        else:
+            scan.looked(0.3)
+        scan.news()
+    assert {"slice", "whole"} <= set(kinds)

@@ -12,7 +12,7 @@ from taskwire_shared.domain.task import ClaimedTask
 from taskwire_shared.store.database import Database
 from taskwire_shared.store.day import ids_by_day, on_their_day
 from taskwire_shared.store.history import CHANGED_COLUMNS, NOTE_CHANGES, NOW, STATE, found_by_id
-from taskwire_shared.store.locked import change_locked
+from taskwire_shared.store.locked import change_locked, hold_briefly
 from taskwire_shared.store.queues import served_queues
 from taskwire_shared.store.rows import CLAIMED_COLUMNS, columns, to_claimed_task
 
@@ -76,7 +76,7 @@ class Slice(Struct, frozen=True):
 EVERYTHING = Slice(UUID(int=0), UUID(int=2**128 - 1))
 
 STEP_SECONDS_MAX = 2.0
-"""For one step of a slow claim, on the server's side or on ours: in between, rows are locked that others want."""
+"""For one statement of a slow claim: meanwhile rows are locked that others want."""
 
 
 class CutOff(Exception):
@@ -127,6 +127,7 @@ async def claim_waiting(
 
     async def unit(connection: asyncpg.Connection) -> list[asyncpg.Record] | None:
         async with connection.transaction():
+            await hold_briefly(connection)
             await _allow(connection, seconds)
             try:
                 locked = await connection.fetch(
@@ -147,8 +148,5 @@ async def claim_waiting(
 
 
 async def _allow(connection: asyncpg.Connection, seconds: float) -> None:
-    """Limit the next statements of a transaction, and how long we may leave it alone, should we be frozen."""
-    await connection.execute(
-        f"SET LOCAL statement_timeout = '{seconds * 1000:.0f}ms';"
-        f"SET LOCAL idle_in_transaction_session_timeout = '{STEP_SECONDS_MAX * 1000:.0f}ms'"
-    )
+    """Limit each of the next statements of a transaction."""
+    await connection.execute(f"SET LOCAL statement_timeout = '{seconds * 1000:.0f}ms'")

@@ -6,7 +6,7 @@ from taskwire_shared.domain import defaults
 from taskwire_shared.domain.outcome import ATTEMPT_TIMED_OUT
 from taskwire_shared.domain.ready import Swept
 from taskwire_shared.store.database import Database
-from taskwire_shared.store.locked import change_locked
+from taskwire_shared.store.locked import change_locked, hold_briefly
 from taskwire_shared.store.rows import to_swept
 from taskwire_shared.store.verdicts import CARRY_OUT, HELD_COLUMNS, Wish, failure_literal
 
@@ -55,6 +55,7 @@ async def start_due(db: Database, limit: int) -> Swept:
 
     async def unit(connection: asyncpg.Connection) -> list[asyncpg.Record]:
         async with connection.transaction():
+            await hold_briefly(connection)
             due = await connection.fetch(LOCK_DUE, limit)
             return await change_locked(connection, START_DUE, [row["id"] for row in due])
 

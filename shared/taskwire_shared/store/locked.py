@@ -7,6 +7,15 @@ import asyncpg
 
 from taskwire_shared.store.day import ids_by_day, on_their_day
 
+IDLE_SECONDS_MAX = 2.0
+"""Between two statements of such a transaction, until the server ends it: should this process be frozen in between,
+others want what it has locked."""
+
+
+async def hold_briefly(connection: asyncpg.Connection) -> None:
+    """Limit how long a transaction, which has just begun, may be left alone."""
+    await connection.execute(f"SET LOCAL idle_in_transaction_session_timeout = '{IDLE_SECONDS_MAX * 1000:.0f}ms'")
+
 
 async def change_locked(
     connection: asyncpg.Connection,

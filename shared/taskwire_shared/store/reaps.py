@@ -9,7 +9,7 @@ from taskwire_shared.domain.outcome import WORKER_LOST, Fence, HandedBack
 from taskwire_shared.domain.ready import Swept
 from taskwire_shared.store.completions import Settled, settle
 from taskwire_shared.store.database import Database
-from taskwire_shared.store.locked import change_locked
+from taskwire_shared.store.locked import change_locked, hold_briefly
 from taskwire_shared.store.rows import to_swept
 from taskwire_shared.store.verdicts import CARRY_OUT, HELD_COLUMNS, Wish, failure_literal
 
@@ -65,6 +65,7 @@ async def take_back(db: Database, limit: int) -> Swept:
 
     async def unit(connection: asyncpg.Connection) -> list[asyncpg.Record]:
         async with connection.transaction():
+            await hold_briefly(connection)
             lost = await connection.fetch(LOCK_LOST, limit)
             return await change_locked(connection, TAKE_BACK, [row["id"] for row in lost])
 

@@ -7,6 +7,7 @@ from taskwire_shared.domain.errors import BackendUnavailable
 from taskwire_shared.domain.ids import floor_id, new_id
 from taskwire_shared.domain.task import Payload, RetryPolicy, TaskPriority, TaskState
 from taskwire_shared.store import claims, dues
+from taskwire_shared.store import locked as locked_rows
 
 PENDING, RUNNING = TaskState.PENDING, TaskState.RUNNING
 
@@ -180,7 +181,7 @@ async def test_p5_what_a_frozen_processor_has_locked_is_soon_free_for_others(
         return await change(*args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(claims, "STEP_SECONDS_MAX", 0.1)
+        patch.setattr(locked_rows, "IDLE_SECONDS_MAX", 0.1)
         patch.setattr(claims, "change_locked", freeze)
         frozen = asyncio.ensure_future(claims.claim_waiting(db, processor, None, ["echo"], 10))
         await asyncio.wait_for(locked.wait(), 10.0)
