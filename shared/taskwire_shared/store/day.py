@@ -10,8 +10,9 @@ statement leaves out days for each row, as an UPDATE does that finds its tasks b
 parent table. Both looks share what decides about days. So the row that was looked at again may be taken for one of
 another day and left out, an outcome lost; and when the locking part is over before the other one, that goes on with
 memory that has been freed, and the whole server goes down. So no statement of ours that locks finds rows by the ids of
-others in a parent table: those that are to be changed are named, and the tables are those of their day. See
-`tests/shared/store/test_rechecks.py`.
+others in a parent table: those that are to be changed are named, and the tables are those of their day. Where a
+day has another name it is the parent tables all the same: then all ids are of one day, which both looks agree on, and
+locking is over last. See `tests/shared/store/test_rechecks.py`.
 """
 
 import re

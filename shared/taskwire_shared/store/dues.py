@@ -1,12 +1,10 @@
 """What is owed at a time: to start it, to expire it, to end an attempt that takes too long."""
 
-import asyncpg
-
 from taskwire_shared.domain import defaults
 from taskwire_shared.domain.outcome import ATTEMPT_TIMED_OUT
 from taskwire_shared.domain.ready import Swept
 from taskwire_shared.store.database import Database
-from taskwire_shared.store.locked import change_locked, hold_briefly
+from taskwire_shared.store.locked import lock_and_change
 from taskwire_shared.store.rows import to_swept
 from taskwire_shared.store.verdicts import CARRY_OUT, HELD_COLUMNS, Wish, failure_literal
 
@@ -52,14 +50,7 @@ async def start_due(db: Database, limit: int) -> Swept:
     SCHEDULED becomes PENDING; what has expired, FAILED; an attempt whose time is long up is retried, FAILED, or
     CANCELLED where that was asked for.
     """
-
-    async def unit(connection: asyncpg.Connection) -> list[asyncpg.Record]:
-        async with connection.transaction():
-            await hold_briefly(connection)
-            due = await connection.fetch(LOCK_DUE, limit)
-            return await change_locked(connection, START_DUE, [row["id"] for row in due])
-
-    return to_swept(await db.run(unit))
+    return to_swept(await lock_and_change(db, LOCK_DUE, START_DUE, limit))
 
 
 async def seconds_to_next_due(db: Database) -> float | None:

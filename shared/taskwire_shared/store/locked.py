@@ -5,6 +5,7 @@ from uuid import UUID
 
 import asyncpg
 
+from taskwire_shared.store.database import Database
 from taskwire_shared.store.day import ids_by_day, on_their_day
 
 IDLE_SECONDS_MAX = 2.0
@@ -15,6 +16,18 @@ others want what it has locked."""
 async def hold_briefly(connection: asyncpg.Connection) -> None:
     """Limit how long a transaction, which has just begun, may be left alone."""
     await connection.execute(f"SET LOCAL idle_in_transaction_session_timeout = '{IDLE_SECONDS_MAX * 1000:.0f}ms'")
+
+
+async def lock_and_change(db: Database, lock: str, change: str, limit: int) -> list[asyncpg.Record]:
+    """Run `change` on up to `limit` tasks, those whose ids `lock` returns, in one transaction; return its rows."""
+
+    async def unit(connection: asyncpg.Connection) -> list[asyncpg.Record]:
+        async with connection.transaction():
+            await hold_briefly(connection)
+            locked = await connection.fetch(lock, limit)
+            return await change_locked(connection, change, [row["id"] for row in locked])
+
+    return await db.run(unit)
 
 
 async def change_locked(

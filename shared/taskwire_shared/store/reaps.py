@@ -3,13 +3,11 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-import asyncpg
-
 from taskwire_shared.domain.outcome import WORKER_LOST, Fence, HandedBack
 from taskwire_shared.domain.ready import Swept
 from taskwire_shared.store.completions import Settled, settle
 from taskwire_shared.store.database import Database
-from taskwire_shared.store.locked import change_locked, hold_briefly
+from taskwire_shared.store.locked import lock_and_change
 from taskwire_shared.store.rows import to_swept
 from taskwire_shared.store.verdicts import CARRY_OUT, HELD_COLUMNS, Wish, failure_literal
 
@@ -62,14 +60,7 @@ async def take_back(db: Database, limit: int) -> Swept:
 
     The task becomes PENDING, or FAILED when its attempts are used up, or CANCELLED where that was asked for.
     """
-
-    async def unit(connection: asyncpg.Connection) -> list[asyncpg.Record]:
-        async with connection.transaction():
-            await hold_briefly(connection)
-            lost = await connection.fetch(LOCK_LOST, limit)
-            return await change_locked(connection, TAKE_BACK, [row["id"] for row in lost])
-
-    return to_swept(await db.run(unit))
+    return to_swept(await lock_and_change(db, LOCK_LOST, TAKE_BACK, limit))
 
 
 async def hand_back_unknown(db: Database, processor: UUID, fences: Sequence[Fence]) -> list[Settled]:
