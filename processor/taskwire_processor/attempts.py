@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from itertools import count
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from taskwire_processor.held import Held, StopReason
 from taskwire_processor.runner import wire
@@ -12,9 +12,6 @@ from taskwire_processor.slots import Slots
 from taskwire_processor.verdict import Judge
 from taskwire_shared.domain.outcome import Fence, Outcome
 from taskwire_shared.domain.task import ClaimedTask
-
-if TYPE_CHECKING:
-    from uuid import UUID
 
 
 class OutcomeTaker(Protocol):
@@ -36,7 +33,7 @@ class Attempts:
         self._outcomes = outcomes
         self._clock: Callable[[], float] = asyncio.get_running_loop().time
         self._keys = count()
-        self._held: dict[tuple[UUID, int], Held] = {}
+        self._held: dict[Fence, Held] = {}
         """By task and attempt: a task that was taken away may come back while its lost attempt still runs."""
         self._emptied = asyncio.Event()
         self._emptied.set()
@@ -49,18 +46,19 @@ class Attempts:
 
     def find(self, fence: Fence) -> Held | None:
         """Return the attempt that `fence` names, if it is in hand."""
-        return self._held.get((fence.task_id, fence.attempt))
+        return self._held.get(fence)
 
     async def emptied(self) -> None:
         """Wait until nothing is in hand."""
         await self._emptied.wait()
 
-    def hold(self, task: ClaimedTask) -> Held:
-        """Take an attempt in hand. Its slot has been taken by whoever claimed it."""
-        held = Held(next(self._keys), task, self._clock())
-        self._held[task.id, task.attempt] = held
+    def hold(self, tasks: Sequence[ClaimedTask]) -> list[Held]:
+        """Take attempts in hand. Their slots have been taken by whoever claimed them."""
+        now = self._clock()
+        taken = [Held.of(next(self._keys), task, now) for task in tasks]
+        self._held.update([(held.fence, held) for held in taken])
         self._emptied.clear()
-        return held
+        return taken
 
     def heard(self, runner: RunnerProcess, messages: Sequence[wire.Ended | wire.Reported]) -> None:
         """Take what a runner said."""
@@ -99,7 +97,7 @@ class Attempts:
             held.is_over = True
             held.ended_at = now
             ended += 1
-            del self._held[held.task.id, held.task.attempt]
+            del self._held[held.fence]
             if outcome is not None:
                 self._outcomes.add(outcome, held)
         if not self._held:

@@ -65,7 +65,7 @@ class Claimer:
         ear: Ear,
         deafness: Deafness,
         bell: Bell,
-        take_in: Callable[[ClaimedTask], None],
+        take_in: Callable[[Sequence[ClaimedTask]], None],
         unanswered: Callable[[], None],
         is_full: Callable[[], bool],
         metrics: ProcessorMetrics,
@@ -81,7 +81,7 @@ class Claimer:
             ear: Brings the rings.
             deafness: Judges by what is found whether it hears.
             bell: Struck for what has changed.
-            take_in: Runs a task that was claimed.
+            take_in: Runs tasks that were claimed.
             unanswered: Told of a claim without an answer: it may have been carried out, or may still be.
             is_full: Says that nothing more should be started.
             metrics: Count.
@@ -362,13 +362,12 @@ class Claimer:
     def _start(self, claimed: Sequence[ClaimedTask], path: str) -> None:
         if not claimed:
             return
-        for task in claimed:
-            self._take_in(task)
+        self._take_in(claimed)
         self._bell.strike()
         self._metrics.claimed.labels(path).inc(len(claimed))
         self._metrics.claim_batch_tasks.observe(len(claimed))
         self._metrics.create_to_start_seconds.observe_many(
-            [(task.started_at - task.created_at).total_seconds() for task in claimed if task.attempt_count == 1]
+            [task.waited_seconds for task in claimed if task.attempt_count == 1]
         )
 
     async def _wait(self, event: asyncio.Event, seconds: float) -> None:

@@ -176,10 +176,7 @@ class Completer:
         took = [held.ended_at - held.since for _, held in batch]
         self._metrics.task_processing_seconds.observe_many(took)
         self._metrics.create_to_complete_seconds.observe_many(
-            [
-                (held.task.started_at - held.task.created_at).total_seconds() + seconds
-                for (_, held), seconds in zip(batch, took, strict=True)
-            ]
+            [held.task.waited_seconds + seconds for (_, held), seconds in zip(batch, took, strict=True)]
         )
 
     def _count_others(self, batch: Sequence[tuple[Unsuccessful, Held]], settled: Sequence[Settled]) -> None:

@@ -71,8 +71,7 @@ class Deafness:
 
 
 def _was_rung(task: ClaimedTask) -> bool:
-    age = (task.started_at - task.created_at).total_seconds()
-    return task.attempt == 1 and RUNG_SECONDS_MIN <= age <= RUNG_SECONDS_MAX
+    return task.attempt == 1 and RUNG_SECONDS_MIN <= task.waited_seconds <= RUNG_SECONDS_MAX
 
 
 def _probes(tasks: Sequence[ClaimedTask]) -> list[ClaimedTask]:

@@ -4,6 +4,8 @@ from enum import Enum, auto
 from math import inf
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from taskwire_shared.domain.outcome import Fence
 from taskwire_shared.domain.task import ClaimedTask
 
@@ -24,29 +26,31 @@ class StopReason(Enum):
     """The task is no longer ours, so that nothing this attempt says counts."""
 
 
-class Held:
-    """A claimed attempt, from the claim until its handler has ended."""
+class Held(Struct, eq=False, gc=False):
+    """A claimed attempt, from the claim until its handler has ended.
 
-    __slots__ = ("deadline", "ended_at", "is_over", "key", "runner", "since", "stop", "task")
+    The collector need not look at it: the one cycle that it is in, with its runner, ends when the runner lets go of it.
+    """
 
-    def __init__(self, key: int, task: ClaimedTask, since: float) -> None:
-        self.key = key
-        """The number that control and runner call it by."""
-        self.task = task
-        self.since = since
-        """When the claim was answered, in seconds of the loop's clock."""
-        self.runner: RunnerProcess | None = None
-        """Where it runs; None while it waits for a runner."""
-        self.stop: StopReason | None = None
-        """Why its handler was told to stop; None where it was not."""
-        self.deadline = inf
-        """When it is to be stopped, or when its process is to be ended, in seconds of the loop's clock."""
-        self.ended_at = since
-        """When its handler ended, in seconds of the same clock."""
-        self.is_over = False
-        """Whether its handler has ended, one way or another."""
+    key: int
+    """The number that control and runner call it by."""
+    task: ClaimedTask
+    fence: Fence
+    """What its outcome is guarded by."""
+    since: float
+    """When the claim was answered, in seconds of the loop's clock."""
+    runner: "RunnerProcess | None" = None
+    """Where it runs; None while it waits for a runner."""
+    stop: StopReason | None = None
+    """Why its handler was told to stop; None where it was not."""
+    deadline: float = inf
+    """When it is to be stopped, or when its process is to be ended, in seconds of the loop's clock."""
+    ended_at: float = inf
+    """When its handler ended, in seconds of the same clock."""
+    is_over: bool = False
+    """Whether its handler has ended, one way or another."""
 
-    @property
-    def fence(self) -> Fence:
-        """Return what its outcome is guarded by."""
-        return Fence(self.task.id, self.task.attempt)
+    @classmethod
+    def of(cls, key: int, task: ClaimedTask, since: float) -> "Held":
+        """Take in hand what was claimed."""
+        return cls(key, task, Fence(task.id, task.attempt), since)

@@ -163,10 +163,10 @@ class Leaseholder:
                 self._canceller.cancel(Fence(one.task_id, one.attempt))
 
     def _let_go_of_lost(self, ours: Sequence[Holding], asked_at: float) -> None:
-        fences = {(one.task_id, one.attempt) for one in ours}
+        fences = {Fence(one.task_id, one.attempt) for one in ours}
         for held in self._attempts:
             # What was claimed after the question was asked is not in the answer.
-            if held.since < asked_at and (held.task.id, held.task.attempt) not in fences:
+            if held.since < asked_at and held.fence not in fences:
                 if held.stop is not StopReason.LOST:
                     log.warning(Event.ATTEMPT_LOST, task_id=str(held.task.id), attempt=held.task.attempt)
                 self._stopper.stop(held, StopReason.LOST)

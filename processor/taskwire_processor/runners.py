@@ -222,7 +222,7 @@ def _hand_over(held: Held, runner: RunnerProcess) -> None:
     held.runner = runner
     runner.held[held.key] = held
     task = held.task
-    payload = task.input
+    payload, task.input = task.input, None
     runner.send(
         wire.Start(
             held.key,

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from enum import Enum, auto
 from random import Random
@@ -165,14 +165,14 @@ class Tenure:
             metrics=self._house.metrics,
         )
 
-    def _take_in(self, task: ClaimedTask) -> None:
-        held = self._attempts.hold(task)
-        if self._is_ending:
-            self._stopper.stop(held, StopReason.DRAINED)
-        else:
-            self._runners.run(held)
-            self._stopper.limit(held)
-            self._canceller.catch_up(held)
+    def _take_in(self, tasks: Sequence[ClaimedTask]) -> None:
+        for held in self._attempts.hold(tasks):
+            if self._is_ending:
+                self._stopper.stop(held, StopReason.DRAINED)
+            else:
+                self._runners.run(held)
+                self._stopper.limit(held)
+                self._canceller.catch_up(held)
 
     async def _until_the_end(self, stop: asyncio.Event, hopeless: asyncio.Event, holding: "asyncio.Task[None]") -> End:
         stopping = asyncio.create_task(stop.wait())

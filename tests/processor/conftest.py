@@ -277,20 +277,21 @@ class World:
 
     def hold(self, *, timeout_ms: int | None = None, attempt: int = 1, task_id=None):
         self.slots.take(1)
-        return self.attempts.hold(
-            ClaimedTask(
-                id=task_id or new_id(),
-                attempt=attempt,
-                excused=0,
-                queue="default",
-                type="echo",
-                input=None,
-                retry_policy=RetryPolicy(attempt_timeout_ms=timeout_ms),
-                created_at=MOMENT,
-                started_at=MOMENT,
-                runs_alone=False,
-            )
+        task = ClaimedTask(
+            id=task_id or new_id(),
+            attempt=attempt,
+            excused=0,
+            queue="default",
+            type="echo",
+            input=None,
+            retry_policy=RetryPolicy(attempt_timeout_ms=timeout_ms),
+            created_at=MOMENT,
+            started_at=MOMENT,
+            waited_seconds=0.0,
+            runs_alone=False,
         )
+        (held,) = self.attempts.hold([task])
+        return held
 
     async def outcome(self):
         return await asyncio.wait_for(self.outcomes.taken.get(), 5)

@@ -38,7 +38,7 @@ class _Desk:
     async def claim(self, count: int) -> list[Held]:
         ids = await self.tasks.create_many("echo", count)
         claimed = await claims.claim_rung(self.db, self.id, ids, ["echo"], count)
-        return [Held(key, task, 0.0) for key, task in enumerate(claimed)]
+        return [Held.of(key, task, 0.0) for key, task in enumerate(claimed)]
 
     async def stored(self) -> None:
         await asyncio.wait_for(self.completer.emptied(), 10)
@@ -124,7 +124,7 @@ async def test_a_task_that_is_handed_back_is_rung_with_its_own_priority(desk, ta
     monkeypatch.setattr(Ringer, "ring", lambda _, ready: rung.extend(ready))
     await db.execute("UPDATE tasks SET priority = 3 WHERE id = $1", ids[0])
     (task,) = await claims.claim_rung(db, desk.id, ids, ["echo"], 1)
-    held = Held(0, task, 0.0)
+    held = Held.of(0, task, 0.0)
     desk.completer.add(HandedBack(held.fence), held)
     await desk.stored()
 

@@ -39,6 +39,7 @@ def _task(age_seconds: float, attempt: int = 1) -> ClaimedTask:
         retry_policy=RetryPolicy(),
         created_at=NOW - timedelta(seconds=age_seconds),
         started_at=NOW,
+        waited_seconds=age_seconds,
         runs_alone=False,
     )
 

@@ -45,9 +45,10 @@ def _held(type: str, key: int = 0, *, runs_alone: bool = False, data: bytes | No
         retry_policy=RetryPolicy(),
         created_at=MOMENT,
         started_at=MOMENT,
+        waited_seconds=0.0,
         runs_alone=runs_alone,
     )
-    return Held(key, task, 0.0)
+    return Held.of(key, task, 0.0)
 
 
 @pytest.fixture
@@ -68,6 +69,17 @@ async def test_work_is_spread_over_shared_runners(listener, eventually):
         pids = await listener.pids(10)
 
     assert sorted(pids.count(pid) for pid in set(pids)) == [5, 5]
+
+
+async def test_an_input_is_kept_until_a_runner_has_it(listener):
+    async with _runners(listener, alone_max=1) as runners:
+        given, waiting = _held("coroutine", 1, data=b"{}"), _held("pid_alone", 2, data=b"{}")
+        runners.run(given)
+        runners.run(waiting)
+        assert (given.task.input, waiting.task.input) == (None, Payload(b"{}", is_text=True))
+        await listener.pids(1)
+
+    assert waiting.task.input is None
 
 
 async def test_what_runs_alone_has_a_process_to_itself_up_to_a_limit(listener):

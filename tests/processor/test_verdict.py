@@ -28,9 +28,10 @@ def _held(stop: StopReason | None = None, attempt: int = 1) -> Held:
         retry_policy=RetryPolicy(attempt_timeout_ms=1500, initial_backoff_ms=1000),
         created_at=MOMENT,
         started_at=MOMENT,
+        waited_seconds=0.0,
         runs_alone=False,
     )
-    held = Held(1, task, 0.0)
+    held = Held.of(1, task, 0.0)
     held.stop = stop
     return held
 

@@ -7,6 +7,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
+from msgspec import Struct
+
 from taskwire.attempt import Attempt
 from taskwire.failure import AttemptCancelled, TaskFailure, failure_of
 from taskwire.handlers import Handler
@@ -20,17 +22,14 @@ NO_HANDLER = "NO_HANDLER"
 Handlers = Mapping[str, Handler[..., Any]]
 
 
-class _Run:
-    """An attempt that is being run."""
+class _Run(Struct, eq=False, gc=False):
+    """An attempt that is being run. It is in a cycle with its task, which ends with the coroutine."""
 
-    __slots__ = ("attempt", "future", "has_begun", "key", "task")
-
-    def __init__(self, key: int, attempt: Attempt) -> None:
-        self.key = key
-        self.attempt = attempt
-        self.has_begun = False
-        self.task: asyncio.Task[None] | None = None
-        self.future: Future[None] | None = None
+    key: int
+    attempt: Attempt
+    has_begun: bool = False
+    task: asyncio.Task[None] | None = None
+    future: Future[None] | None = None
 
 
 class Executor:

@@ -19,7 +19,7 @@ class Fence(Struct, frozen=True, gc=False):
     attempt: int
 
 
-class Succeeded(Struct, frozen=True):
+class Succeeded(Struct, frozen=True, gc=False):
     """The handler returned."""
 
     fence: Fence

@@ -23,6 +23,7 @@ def test_excused_attempts_do_not_count() -> None:
         retry_policy=RetryPolicy(),
         created_at=NOW,
         started_at=NOW,
+        waited_seconds=0.0,
         runs_alone=False,
     )
 
