@@ -29,13 +29,13 @@ class Binding(msgspec.Struct, frozen=True):
     without_input: Callable[[], Any]
     """Gives the argument for a task without input."""
 
-    def arguments(self, attempt: Attempt) -> dict[str, Any]:
+    def arguments(self, input: Payload | None, attempt: Attempt | None) -> dict[str, Any]:
         """Return the arguments by name. Raises a `TaskFailure`, not retried, when the input does not fit."""
         arguments: dict[str, Any] = {}
         if self.attempt_name is not None:
             arguments[self.attempt_name] = attempt
         if self.input_name is not None:
-            arguments[self.input_name] = self._input(attempt.input)
+            arguments[self.input_name] = self._input(input)
         return arguments
 
     def _input(self, payload: Payload | None) -> Any:

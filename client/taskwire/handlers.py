@@ -15,6 +15,7 @@ from typing import Any, Generic, ParamSpec, TypeVar
 
 from taskwire.attempt import Attempt
 from taskwire.binding import Binding, bind_parameters
+from taskwire.payload import Payload
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -75,12 +76,19 @@ class Handler(Generic[P, R]):
         """Raise `HandlersError` when the parameters of the function cannot be filled."""
         _ = self._binding
 
-    def bind(self, attempt: Attempt) -> Callable[[], R]:
-        """Return a call of the function with the attempt and its decoded input, ready to be made.
+    @functools.cached_property
+    def takes_attempt(self) -> bool:
+        """Whether a parameter of the function is the attempt."""
+        return self._binding.attempt_name is not None
 
-        Raises a `TaskFailure` that is not retried, `INVALID_INPUT`, when the input does not fit the annotation.
+    def execute(self, input: Payload | None, attempt: Attempt | None) -> R:
+        """Call the function with its decoded input and the attempt, and return what it returns, maybe a coroutine.
+
+        The attempt may be None where the function does not take it. Raises a `TaskFailure` that is not retried,
+        `INVALID_INPUT`, when the input does not fit the annotation.
         """
-        return functools.partial(self.function, **self._binding.arguments(attempt))
+        function: Callable[..., R] = self.function
+        return function(**self._binding.arguments(input, attempt))
 
 
 def handler(type: str, *, process: bool = False) -> Callable[[Callable[P, R]], Handler[P, R]]:

@@ -63,6 +63,8 @@ def result_payload(value: Any) -> Payload | None:
         payload = Payload.of(value)
         if payload is not None:
             _check(payload)
+            if payload is value:
+                _check_given(payload)
     except (TypeError, ValueError, RecursionError) as error:
         raise TaskFailure(RESULT_INVALID, f"the result cannot be stored: {error}", retryable=False) from error
     return payload
@@ -71,6 +73,10 @@ def result_payload(value: Any) -> Payload | None:
 def _check(payload: Payload) -> None:
     if len(payload.data) > BYTES_MAX:
         raise ValueError(f"{len(payload.data)} bytes are more than {BYTES_MAX}")
+
+
+def _check_given(payload: Payload) -> None:
+    """Check what `Payload.of` has not made itself."""
     if payload.is_text:
         payload.data.decode()
     payload.content_type.encode()

@@ -10,6 +10,7 @@ what a handler sees.
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from msgspec import Struct
@@ -109,10 +110,9 @@ async def run(
 
 
 async def _execute(handler: Handler[..., Any], attempt: Attempt) -> Any:
-    call = handler.bind(attempt)
     if handler.is_coroutine:
-        return await call()
-    result, error = await asyncio.to_thread(_caught, call)
+        return await handler.execute(attempt.input, attempt)
+    result, error = await asyncio.to_thread(_caught, partial(handler.execute, attempt.input, attempt))
     if error is not None:
         raise error
     return result

@@ -9,7 +9,6 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from taskwire.v1 import queue_service_pb2, task_pb2
 from taskwire.v1 import task_service_pb2 as pb
 from taskwire_gateway.request_hash import request_hash
-from taskwire_shared.domain.ids import new_id
 from taskwire_shared.domain.queue import Queue, QueueStats
 from taskwire_shared.domain.selector import EVERY_TASK, TaskSelector
 from taskwire_shared.domain.task import (
@@ -24,7 +23,7 @@ from taskwire_shared.domain.task import (
     TaskState,
     WaitReason,
 )
-from taskwire_shared.identifiers import identifier
+from taskwire_shared.identifiers import fresh_identifier, identifier
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -48,7 +47,7 @@ def new_task(tenant: str, request: pb.CreateTaskRequest) -> NewTask:
     priority = _PRIORITIES[task.priority]
     labels = dict(task.labels)
     return NewTask(
-        id=identifier(request.task_id) if request.task_id else new_id(),
+        id=identifier(request.task_id) if request.task_id else fresh_identifier(),
         tenant=tenant,
         queue=queue,
         type=task.type,

@@ -15,9 +15,9 @@ from taskwire.v1 import task_service_pb2 as pb
 from taskwire_gateway import field_checks as fields
 from taskwire_gateway.request_hash import plain_request_hash
 from taskwire_shared.domain import limits
-from taskwire_shared.domain.ids import floor_id, new_id
+from taskwire_shared.domain.ids import floor_id
 from taskwire_shared.domain.task import DEFAULT_QUEUE, NewTask, Payload, TaskPriority
-from taskwire_shared.identifiers import identifier
+from taskwire_shared.identifiers import fresh_identifier, identifier
 
 _PRIORITIES = {0: TaskPriority.NORMAL, **{int(priority): priority for priority in TaskPriority}}
 _NAMES_REMEMBERED = 1_000
@@ -56,7 +56,7 @@ def _plain_task(tenant: str, request: pb.CreateTaskRequest, oldest: str, newest:
         if payload is None:
             return None
     return NewTask(
-        id=identifier(task_id) if task_id else new_id(),
+        id=identifier(task_id) if task_id else fresh_identifier(),
         tenant=tenant,
         queue=queue,
         type=type_name,

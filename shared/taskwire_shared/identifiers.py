@@ -10,5 +10,12 @@ from uuid import UUID
 
 from asyncpg.pgproto import pgproto
 
+from taskwire_shared.domain.ids import new_id
+
 identifier: Callable[[str | bytes], UUID] = pgproto.UUID
 """Reads an id from its text or its 16 bytes. Raises ValueError where it is neither."""
+
+
+def fresh_identifier() -> UUID:
+    """Make a fresh UUIDv7 of that class."""
+    return identifier(new_id().bytes)

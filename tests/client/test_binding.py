@@ -46,8 +46,13 @@ def maybe_order(data: Order | None) -> None: ...
 def variadic(data: str, *args: Any, **kwargs: Any) -> None: ...
 
 
-def _attempt(data: bytes | None) -> Attempt:
-    return Attempt(task_id="t", type="x", input=None if data is None else Payload(data))
+def _payload(data: bytes | None) -> Payload | None:
+    return None if data is None else Payload(data)
+
+
+@pytest.fixture
+def attempt() -> Attempt:
+    return Attempt(task_id="t", type="x")
 
 
 @pytest.mark.parametrize(
@@ -76,23 +81,21 @@ def _attempt(data: bytes | None) -> Attempt:
     ],
 )
 def test_input_is_converted(function, data, expected) -> None:
-    arguments = bind_parameters(function).arguments(_attempt(data))
+    arguments = bind_parameters(function).arguments(_payload(data), None)
 
     assert arguments == ({} if function is nothing else {"data": expected})
 
 
 @pytest.mark.parametrize("function", [attempt_only, maybe_attempt])
-def test_attempt_is_given(function) -> None:
-    attempt = _attempt(b"not json")
-
-    assert bind_parameters(function).arguments(attempt) == {"attempt": attempt}
+def test_attempt_is_given(function, attempt) -> None:
+    assert bind_parameters(function).arguments(Payload(b"not json"), attempt) == {"attempt": attempt}
 
 
 @pytest.mark.parametrize("function", [both, both_turned])
-def test_attempt_and_input_in_any_order(function) -> None:
-    attempt = _attempt(b'{"number": 1}')
+def test_attempt_and_input_in_any_order(function, attempt) -> None:
+    arguments = bind_parameters(function).arguments(Payload(b'{"number": 1}'), attempt)
 
-    assert bind_parameters(function).arguments(attempt) == {"attempt": attempt, "order": Order(1)}
+    assert arguments == {"attempt": attempt, "order": Order(1)}
 
 
 @pytest.mark.parametrize(
@@ -113,7 +116,7 @@ def test_attempt_and_input_in_any_order(function) -> None:
 )
 def test_input_that_does_not_fit_fails_for_good(function, data) -> None:
     with pytest.raises(TaskFailure) as caught:
-        bind_parameters(function).arguments(_attempt(data))
+        bind_parameters(function).arguments(_payload(data), None)
 
     assert caught.value.reason == "INVALID_INPUT"
     assert not caught.value.retryable

@@ -33,6 +33,11 @@ def count(text: str) -> int:
     return len(text)
 
 
+@taskwire.handler("both")
+def both(text: str, attempt: taskwire.Attempt) -> tuple[str, taskwire.Attempt]:
+    return text, attempt
+
+
 @taskwire.handler("crunch", process=True)
 def crunch() -> None: ...
 
@@ -58,10 +63,12 @@ async def test_handler_can_be_called_like_its_function() -> None:
     assert "greet" in repr(greet)
 
 
-def test_binding_gives_a_call() -> None:
-    attempt = taskwire.Attempt(task_id="t", type="count", input=taskwire.Payload(b"four"))
+def test_executing_fills_the_parameters() -> None:
+    attempt = taskwire.Attempt(task_id="t", type="both")
 
-    assert count.bind(attempt)() == 4
+    assert count.execute(taskwire.Payload(b"four"), None) == 4
+    assert both.execute(taskwire.Payload(b"four"), attempt) == ("four", attempt)
+    assert (count.takes_attempt, both.takes_attempt) == (False, True)
 
 
 def test_handlers_are_collected_from_modules(module) -> None:
@@ -101,8 +108,7 @@ def test_annotation_may_come_after_the_handler(module) -> None:
     name = module("late_module")
     exec(source, vars(sys.modules[name]))
 
-    attempt = taskwire.Attempt(task_id="t", type="late", input=taskwire.Payload(b'{"x": 3}'))
-    assert collect([name])["late"].bind(attempt)() == 3
+    assert collect([name])["late"].execute(taskwire.Payload(b'{"x": 3}'), None) == 3
 
 
 @pytest.mark.parametrize("name", ["", "x" * (TYPE_CHARS_MAX + 1), "a\0b"])

@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 
 from taskwire_shared.domain.ids import new_id
-from taskwire_shared.identifiers import identifier
+from taskwire_shared.identifiers import fresh_identifier, identifier
 
 
 def test_an_identifier_is_a_uuid():
@@ -26,3 +26,11 @@ def test_an_identifier_is_a_uuid():
 def test_nonsense_is_none(nonsense):
     with pytest.raises(ValueError, match=r"UUID|bytes"):
         identifier(nonsense)
+
+
+def test_a_fresh_one_is_new_and_of_version_7():
+    ids = {fresh_identifier() for _ in range(100)}
+
+    assert len(ids) == 100
+    assert {type(one) for one in ids} == {type(identifier(bytes(16)))}
+    assert {one.version for one in ids} == {7}
