@@ -1,4 +1,4 @@
-"""How the parameters of a handler are filled from an attempt."""
+"""How the parameters of a handler are filled: with its attempt and what its input says."""
 
 import inspect
 import types

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
 
 REASON_CHARS_MAX = 63
@@ -57,7 +58,17 @@ class AttemptCancelled(BaseException):
 def failure_of(error: BaseException) -> TaskFailure:
     """Return what is reported of `error`: itself when it is a `TaskFailure`, else an `UNHANDLED_EXCEPTION`."""
     if isinstance(error, TaskFailure):
-        return error
+        # Once more: a subclass may not have called it, and anybody may have changed what it had set.
+        with suppress(Exception):
+            TaskFailure.__init__(
+                error,
+                error.reason,
+                error.message,
+                error.metadata,
+                retryable=bool(error.retryable),
+                retry_after=error.retry_after_seconds,
+            )
+            return error
     kind = type(error)
     return TaskFailure(UNHANDLED_EXCEPTION, _text_of(error), {"type": f"{kind.__module__}.{kind.__qualname__}"})
 

@@ -62,21 +62,21 @@ def result_payload(value: Any) -> Payload | None:
     try:
         payload = Payload.of(value)
         if payload is not None:
-            _check(payload)
-            if payload is value:
-                _check_given(payload)
+            _check_size(payload)
+            # What a str was encoded to is text. Of anything else somebody else may have written some of the bytes.
+            if type(value) is not str:
+                _check_text(payload)
     except (TypeError, ValueError, RecursionError) as error:
         raise TaskFailure(RESULT_INVALID, f"the result cannot be stored: {error}", retryable=False) from error
     return payload
 
 
-def _check(payload: Payload) -> None:
+def _check_size(payload: Payload) -> None:
     if len(payload.data) > BYTES_MAX:
         raise ValueError(f"{len(payload.data)} bytes are more than {BYTES_MAX}")
 
 
-def _check_given(payload: Payload) -> None:
-    """Check what `Payload.of` has not made itself."""
+def _check_text(payload: Payload) -> None:
     if payload.is_text:
         payload.data.decode()
     payload.content_type.encode()

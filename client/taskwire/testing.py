@@ -49,12 +49,14 @@ class Trial:
 
     def __init__(self, handler: Handler[..., Any], attempt: Attempt, reports: list[Report]) -> None:
         self.attempt = attempt
+        self._is_stopped = False
         self._handler = handler
         self._reports = reports
         self._work: asyncio.Task[Any] = asyncio.create_task(_execute(handler, attempt))
 
     def cancel(self) -> None:
         """Tell the handler to stop, as a processor does."""
+        self._is_stopped = True
         self.attempt.stop()
         if self._handler.is_coroutine:
             self._work.cancel()
@@ -67,7 +69,7 @@ class Trial:
         try:
             output = result_payload(self._work.result())
         except (AttemptCancelled, asyncio.CancelledError) as stop:
-            if self.attempt.cancelled:
+            if self._is_stopped:
                 return Outcome(cancelled=True, reports=reports)
             return Outcome(failure=failure_of(stop), reports=reports)
         except Exception as error:  # noqa: BLE001  Whatever a handler raises is its outcome.

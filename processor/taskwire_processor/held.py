@@ -26,11 +26,8 @@ class StopReason(Enum):
     """The task is no longer ours, so that nothing this attempt says counts."""
 
 
-class Held(Struct, eq=False, gc=False):
-    """A claimed attempt, from the claim until its handler has ended.
-
-    The collector need not look at it: the one cycle that it is in, with its runner, ends when the runner lets go of it.
-    """
+class Held(Struct, eq=False):
+    """A claimed attempt, from the claim until its handler has ended."""
 
     key: int
     """The number that control and runner call it by."""

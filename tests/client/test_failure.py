@@ -71,3 +71,33 @@ def test_exception_that_cannot_describe_itself_is_reported() -> None:
 
     assert failure_of(Broken()).message == "Broken"
     assert failure_of(ValueError()).message == "ValueError"
+
+
+class _Unfinished(TaskFailure):
+    def __init__(self) -> None:
+        """Forget to call what it should."""
+
+
+class _Odd(TaskFailure):
+    def __init__(self) -> None:
+        super().__init__("R")
+        self.reason = 7  # type: ignore[assignment]
+
+
+def test_subclass_that_lacks_what_is_reported_is_an_exception_like_others() -> None:
+    for broken in (_Unfinished(), _Odd()):
+        reported = failure_of(broken)
+
+        assert (type(reported), reported.reason) == (TaskFailure, UNHANDLED_EXCEPTION)
+        assert reported.metadata["type"].endswith(type(broken).__qualname__)
+
+
+def test_what_was_changed_afterwards_is_made_to_fit() -> None:
+    failed = TaskFailure("R")
+    failed.message = "x" * 2000
+    failed.metadata["count"] = 5  # type: ignore[assignment]
+
+    reported = failure_of(failed)
+
+    assert len(reported.message) == limits.FAILURE_MESSAGE_CHARS_MAX
+    assert reported.metadata == {"count": "5"}

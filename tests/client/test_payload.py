@@ -17,6 +17,15 @@ class Point:
     y: float | None = None
 
 
+class MisencodedText(str):
+    """A str with an opinion of its own on what it is encoded to."""
+
+    __slots__ = ()
+
+    def encode(self, *_: object) -> bytes:
+        return b"\xff"
+
+
 @pytest.mark.parametrize(
     ("value", "payload"),
     [
@@ -51,6 +60,8 @@ def test_value_becomes_payload(value, payload) -> None:
         "x" * (BYTES_MAX + 1),
         b"x" * (BYTES_MAX + 1),
         Payload(b"\xff", is_text=True),
+        {"a": msgspec.Raw(b"\xff")},
+        MisencodedText("x"),
         Payload(b"", content_type="x" * 256),
         Payload(b"", content_type="a\0b"),
         Payload(b"", content_type="\ud800"),

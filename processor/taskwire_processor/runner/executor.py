@@ -1,4 +1,4 @@
-"""One attempt as a pipeline over one value: what control sent, an attempt, a call, a result, what control hears."""
+"""One attempt as a pipeline over one value: what control sent, what the handler returned, what control hears."""
 
 import asyncio
 import contextvars
@@ -22,12 +22,12 @@ NO_HANDLER = "NO_HANDLER"
 Handlers = Mapping[str, Handler[..., Any]]
 
 
-class _Run(Struct, eq=False, gc=False):
-    """An attempt that is being run. It is in a cycle with its task, which ends with the coroutine."""
+class _Run(Struct, eq=False):
+    """An attempt that is being run."""
 
     key: int
     attempt: Attempt | None
-    """Made for handlers that take it: to make one costs a tenth of a short run."""
+    """Made for handlers that take it: to make one costs 0.6 us, of the 4 that the runner needs for a short one."""
     is_stopped: bool = False
     """Whether the handler was told to stop."""
     has_begun: bool = False

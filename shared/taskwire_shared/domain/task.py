@@ -150,7 +150,7 @@ class Task(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class ClaimedTask(Struct, kw_only=True, gc=False):
-    """What a processor needs to run the attempt that it has just claimed."""
+    """What a processor needs to run the attempt that it has just claimed. Not frozen, for the sake of its input."""
 
     id: UUID
     attempt: int

@@ -2,7 +2,9 @@
 
 import asyncio
 import contextvars
+import gc
 import threading
+import weakref
 from datetime import UTC, datetime
 
 import pytest
@@ -152,6 +154,18 @@ async def test_stopping_what_has_not_begun(control):
         control.executor.stop(wire.Stop(key))
     assert {await control.hears(), await control.hears()} == {wire.Unwound(0), wire.Unwound(1)}
     control.executor.stop(wire.Stop(99))
+
+
+async def test_what_was_stopped_before_it_began_leaves_nothing_behind(control):
+    """Its task keeps the error that was thrown into it, that its frame, and that the run with the task."""
+    control.start("wait", data=b"x" * 1000)
+    task = weakref.ref(control.executor._runs[1].task)
+    control.executor.stop(wire.Stop(1))
+    await control.hears()
+    await asyncio.wait((task(),))
+    gc.collect()
+
+    assert task() is None
 
 
 async def test_threads_are_bounded(control):
