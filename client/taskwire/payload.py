@@ -39,7 +39,7 @@ class Payload(msgspec.Struct, frozen=True, gc=False):
         if isinstance(value, cls):
             return value
         if isinstance(value, str):
-            return cls(value.encode(), is_text=True)
+            return cls(str.encode(value), is_text=True)
         if isinstance(value, bytes | bytearray | memoryview):
             return cls(bytes(value))
         return cls(_json(value), is_text=True, content_type=JSON)
@@ -60,15 +60,24 @@ def result_payload(value: Any) -> Payload | None:
     Raises a `TaskFailure` that is not retried, `RESULT_INVALID`, when it cannot be stored.
     """
     try:
-        payload = Payload.of(value)
+        payload = _exact(value) if isinstance(value, Payload) else Payload.of(value)
         if payload is not None:
             _check_size(payload)
             # What a str was encoded to is text. Of anything else somebody else may have written some of the bytes.
-            if type(value) is not str:
+            if not isinstance(value, str):
                 _check_text(payload)
     except (TypeError, ValueError, RecursionError) as error:
         raise TaskFailure(RESULT_INVALID, f"the result cannot be stored: {error}", retryable=False) from error
     return payload
+
+
+def _exact(given: Any) -> Payload:
+    """Return the same of no subclasses, which MessagePack does not know. Nothing has looked at the fields before."""
+    data, is_text, content_type = given.data, given.is_text, given.content_type
+    fits = isinstance(data, bytes | bytearray) and isinstance(is_text, bool) and isinstance(content_type, str)
+    if not fits:
+        raise TypeError("of a payload `data` is bytes, `is_text` a bool and `content_type` a str")
+    return Payload(bytes(data), is_text, str.__str__(content_type))
 
 
 def _check_size(payload: Payload) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 
 import msgspec
 import pytest
@@ -11,19 +12,27 @@ from taskwire.payload import BYTES_MAX, JSON, result_payload
 from taskwire_shared.domain import limits
 
 
-@dataclass
-class Point:
-    x: int
-    y: float | None = None
-
-
-class MisencodedText(str):
+class Text(str):
     """A str with an opinion of its own on what it is encoded to."""
 
     __slots__ = ()
 
     def encode(self, *_: object) -> bytes:
         return b"\xff"
+
+
+class Data(bytes):
+    """Bytes of another class."""
+
+
+class Kind(StrEnum):
+    PLAIN = "text/plain"
+
+
+@dataclass
+class Point:
+    x: int
+    y: float | None = None
 
 
 @pytest.mark.parametrize(
@@ -48,6 +57,26 @@ def test_value_becomes_payload(value, payload) -> None:
     assert result_payload(value) == payload
 
 
+def test_result_is_made_of_no_subclasses() -> None:
+    """MessagePack does not know them, and what is sent to control together would be lost together."""
+    given = [
+        Text("ü"),
+        Data(b"x"),
+        Payload(Data(b"x"), content_type=Text("a/b")),
+        Payload(bytearray(b"x"), True, Kind.PLAIN),
+    ]
+
+    made = [result_payload(value) for value in given]
+
+    assert made == [
+        Payload("ü".encode(), is_text=True),
+        Payload(b"x"),
+        Payload(b"x", content_type="a/b"),
+        Payload(b"x", is_text=True, content_type="text/plain"),
+    ]
+    assert {(type(one.data), type(one.content_type)) for one in made if one} == {(bytes, str)}
+
+
 @pytest.mark.parametrize(
     "value",
     [
@@ -61,7 +90,10 @@ def test_value_becomes_payload(value, payload) -> None:
         b"x" * (BYTES_MAX + 1),
         Payload(b"\xff", is_text=True),
         {"a": msgspec.Raw(b"\xff")},
-        MisencodedText("x"),
+        Payload("text"),
+        Payload(None),
+        Payload(b"", is_text=1),
+        Payload(b"", content_type=None),
         Payload(b"", content_type="x" * 256),
         Payload(b"", content_type="a\0b"),
         Payload(b"", content_type="\ud800"),
