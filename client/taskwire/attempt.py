@@ -11,6 +11,9 @@ from taskwire.payload import Payload
 
 PROGRESS_MESSAGE_CHARS_MAX = 256
 
+_EVENTS = threading.Lock()
+"""Held while the event of an attempt is made: two threads of it may wait."""
+
 Reporter = Callable[[float, str], None]
 """Takes a fraction and a message. Called from whatever thread the handler runs in; must not block."""
 
@@ -92,7 +95,8 @@ class Attempt:
 
     def wait(self, seconds: float) -> None:
         """Sleep in a thread or process, but raise `AttemptCancelled` as soon as the attempt should stop."""
-        event = self._event = self._event or threading.Event()
+        with _EVENTS:
+            event = self._event = self._event or threading.Event()
         # The flag is read after the event is in place, and `stop` sets them in the other order: one of them sees it.
         if self._stopped or event.wait(seconds):
             raise AttemptCancelled

@@ -41,8 +41,8 @@ class Binding(msgspec.Struct, frozen=True):
     def _input(self, payload: Payload | None) -> Any:
         try:
             return self.without_input() if payload is None else self.decode(payload)
-        # msgspec.ValidationError and UnicodeDecodeError are ValueErrors too.
-        except (ValueError, RecursionError) as error:
+        # msgspec.ValidationError and UnicodeDecodeError are ValueErrors too; TypeError: what is not hashable, in a set.
+        except (TypeError, ValueError, RecursionError) as error:
             raise TaskFailure(INVALID_INPUT, f"the input does not fit the handler: {error}", retryable=False) from error
 
 

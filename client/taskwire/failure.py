@@ -55,8 +55,16 @@ class AttemptCancelled(BaseException):
     """The attempt was told to stop. Not an `Exception`, so that `except Exception` does not swallow it."""
 
 
+def sole(error: BaseException) -> BaseException:
+    """Return the one exception in a group of one, as a `TaskGroup` raises it, and anything else as it is."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
 def failure_of(error: BaseException) -> TaskFailure:
     """Return what is reported of `error`: itself when it is a `TaskFailure`, else an `UNHANDLED_EXCEPTION`."""
+    error = sole(error)
     if isinstance(error, TaskFailure):
         # Once more: a subclass may not have called it, and anybody may have changed what it had set.
         with suppress(Exception):

@@ -96,9 +96,13 @@ def _check_text(payload: Payload) -> None:
 def _json(value: Any) -> bytes:
     encoded = msgspec.json.encode(value)
     # msgspec writes NaN and the infinities as null, silently. They are looked for only where there is a null.
-    if _JSON_NULL in encoded and not _is_finite(msgspec.to_builtins(value)):
+    if _JSON_NULL in encoded and not _is_finite(msgspec.to_builtins(value, enc_hook=_opaque)):
         raise ValueError("JSON has no NaN and no infinities")
     return encoded
+
+
+def _opaque(_: object) -> None:
+    """Stand for what `to_builtins` does not know though it can be encoded: `msgspec.Raw`."""
 
 
 def _is_finite(value: Any) -> bool:

@@ -89,25 +89,42 @@ class RunnerProcess:
         self.was_killed = True
         self._link.close()
 
+    async def gone(self) -> None:
+        """Wait for the first sign that the process has ended: from then on it hears nothing."""
+        cut_off = asyncio.create_task(self._is_cut_off.wait())
+        exited = asyncio.create_task(self._process.wait())
+        try:
+            await asyncio.wait((cut_off, exited), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            cut_off.cancel()
+            exited.cancel()
+
     async def ended(self) -> int:
         """Wait for the end of the process and return its exit code, minus the signal where one killed it.
 
         Everything that it had said before has been received by then.
         """
+        await self.gone()
         cut_off = asyncio.create_task(self._is_cut_off.wait())
         exited = asyncio.create_task(self._process.wait())
         try:
-            await asyncio.wait((cut_off, exited), return_when=asyncio.FIRST_COMPLETED)
             await asyncio.wait((exited,), timeout=EXIT_SECONDS)
             if not exited.done():
                 self._kill_mute()
             exit_code = await exited
+            self._kill_rest()
             await asyncio.wait((cut_off,), timeout=DRAIN_SECONDS)
         finally:
             cut_off.cancel()
             exited.cancel()
-        self._link.close()
+        # A child that left the group may hold the other end: what was not sent would wait for it.
+        self._link.abort()
         return exit_code
+
+    def _kill_rest(self) -> None:
+        """Kill what the process had started and left behind: whatever is still in its group."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
 
     def _kill_mute(self) -> None:
         """Kill a process that closed its connection: it is to blame for that, so it counts as dying by itself."""

@@ -189,6 +189,9 @@ class Runners:
 
     async def _see_off(self, runner: RunnerProcess) -> None:
         try:
+            await runner.gone()
+            # It may be a while until it has ended altogether.
+            self._retire(runner)
             exit_code = await runner.ended()
         except asyncio.CancelledError:
             runner.close()

@@ -29,6 +29,9 @@ class Judge:
         """Judge what the handler said."""
         if isinstance(ended, wire.Returned) and held.stop is not StopReason.LOST:
             return Succeeded(held.fence, _payload(ended))
+        if held.stop is StopReason.TIMED_OUT and isinstance(ended, wire.Unwound) and not ended.has_begun:
+            # No thread was free for it in all that time: not its fault.
+            return HandedBack(held.fence)
         if held.stop is not None:
             return self._stopped(held, held.stop)
         if not isinstance(ended, wire.Raised):

@@ -27,6 +27,22 @@ def run(main: Coroutine[Any, Any, T]) -> T:
         return runner.run(main)
 
 
+def run_through(main: Coroutine[Any, Any, T]) -> T:
+    """Run `main` to its end like `run`, whatever is raised by others on the loop.
+
+    A task that raises SystemExit, as `argparse` does, or that stops the loop, would else end all others.
+    """
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        loop = runner.get_loop()
+        task = loop.create_task(main)
+        while True:
+            try:
+                return loop.run_until_complete(task)
+            except (SystemExit, KeyboardInterrupt, RuntimeError):
+                if task.done():
+                    return task.result()
+
+
 def spare_the_collector(new_objects_max: int) -> None:
     """Leave what a started process is made of out of every later look, and look more seldom. For whole processes."""
     gc.collect()

@@ -101,3 +101,10 @@ def test_what_was_changed_afterwards_is_made_to_fit() -> None:
 
     assert len(reported.message) == limits.FAILURE_MESSAGE_CHARS_MAX
     assert reported.metadata == {"count": "5"}
+
+
+def test_what_a_task_group_raises_is_what_its_one_task_raised() -> None:
+    declined = TaskFailure("CARD_DECLINED", retryable=False)
+
+    assert failure_of(ExceptionGroup("unhandled errors", [ExceptionGroup("in a group", [declined])])) is declined
+    assert failure_of(ExceptionGroup("two", [declined, KeyError()])).reason == UNHANDLED_EXCEPTION

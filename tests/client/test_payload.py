@@ -46,6 +46,7 @@ class Point:
         (0, Payload(b"0", is_text=True, content_type=JSON)),
         ({"a": [1, None]}, Payload(b'{"a":[1,null]}', is_text=True, content_type=JSON)),
         (Point(1), Payload(b'{"x":1,"y":null}', is_text=True, content_type=JSON)),
+        ({"a": msgspec.Raw(b"null")}, Payload(b'{"a":null}', is_text=True, content_type=JSON)),
         (
             Payload(b"<a/>", is_text=True, content_type="text/xml"),
             Payload(b"<a/>", is_text=True, content_type="text/xml"),

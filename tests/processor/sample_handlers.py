@@ -7,6 +7,7 @@ import os
 import signal
 import stat
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,41 @@ async def hold_gil(meeting: Meeting, attempt: Attempt) -> str:
 async def leave() -> None:
     """End the process."""
     os._exit(7)
+
+
+@handler("exit_in_task")
+async def leave_in_task() -> None:
+    """Do in a task of its own what `argparse` does."""
+
+    async def leave_too() -> None:
+        sys.exit(3)
+
+    await asyncio.create_task(leave_too())
+
+
+@handler("fork")
+async def fork() -> int:
+    """Forget that there are two of them now, and say how the other one ended."""
+    return _fork()
+
+
+@handler("fork_in_thread")
+def fork_in_thread() -> int:
+    """Do the same in a thread."""
+    return _fork()
+
+
+def _fork() -> int:
+    copy = os.fork()
+    return os.waitstatus_to_exitcode(os.waitpid(copy, 0)[1]) if copy else -1
+
+
+@handler("leave_behind")
+async def leave_behind(meeting: Meeting) -> None:
+    """End the process, but not what it has started."""
+    started = subprocess.Popen(["sleep", "600"])  # noqa: ASYNC220 - it is not waited for
+    Path(meeting.folder, "left").write_text(str(started.pid))
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 @handler("kill")

@@ -2,7 +2,9 @@
 
 import asyncio
 from datetime import UTC, datetime
+from pathlib import Path
 
+import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 
@@ -80,6 +82,46 @@ async def test_an_input_is_kept_until_a_runner_has_it(listener):
         await listener.pids(1)
 
     assert waiting.task.input is None
+
+
+async def test_what_a_task_of_a_handler_raises_ends_nobody_else(listener, meeting):
+    async with _runners(listener) as runners:
+        beside = _held("coroutine", 1, data=msgspec.json.encode(meeting.place()))
+        runners.run(beside)
+        await meeting.sees("started-1")
+        runners.run(_held("exit_in_task", 2))
+        raised = await asyncio.wait_for(listener.said.get(), 10)
+        meeting.say("go")
+        returned = await asyncio.wait_for(listener.said.get(), 10)
+
+    assert (raised.key, raised.metadata) == (2, {"type": "builtins.SystemExit"})
+    assert (returned.key, returned.output) == (1, b"attempt 1")
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+@pytest.mark.parametrize("type", ["fork", "fork_in_thread"])
+async def test_a_copy_of_a_runner_answers_for_nothing(listener, type):
+    async with _runners(listener) as runners:
+        for key in range(3):
+            runners.run(_held(type, key))
+        ended = [await asyncio.wait_for(listener.said.get(), 10) for _ in range(3)]
+
+    assert [(one.key, one.output) for one in sorted(ended, key=lambda one: one.key)] == [(n, b"1") for n in range(3)]
+
+
+async def test_what_a_runner_had_started_ends_with_it(listener, meeting, eventually):
+    def is_alive(pid: str) -> bool:
+        try:
+            # What is dead stays a zombie until somebody asks for it.
+            return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        except FileNotFoundError:
+            return False
+
+    async with _runners(listener) as runners:
+        runners.run(_held("leave_behind", 1, data=msgspec.json.encode(meeting.place())))
+        await asyncio.wait_for(listener.deaths.get(), 10)
+        left = (meeting.folder / "left").read_text()
+        await eventually(lambda: not is_alive(left))
 
 
 async def test_what_runs_alone_has_a_process_to_itself_up_to_a_limit(listener):

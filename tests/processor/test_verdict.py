@@ -74,6 +74,12 @@ def test_handler_may_choose_the_pause(judge: Judge) -> None:
     assert failed.retry_in_seconds == 365 * 24 * 3600
 
 
+def test_time_that_passed_before_a_thread_was_free_is_not_its_fault(judge) -> None:
+    held = _held(StopReason.TIMED_OUT)
+
+    assert judge.ended(held, wire.Unwound(1, has_begun=False)) == HandedBack(held.fence)
+
+
 @pytest.mark.parametrize("ended", [RAISED, wire.Unwound(1)])
 def test_handler_that_was_stopped(judge: Judge, ended: wire.Ended) -> None:
     cancelled, drained, timed_out = (

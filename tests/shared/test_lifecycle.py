@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from taskwire_shared.lifecycle import run, stop_event_on_signals
+from taskwire_shared.lifecycle import run, run_through, stop_event_on_signals
 
 PROGRAM = """
 import gc
@@ -47,6 +47,26 @@ def test_run_gives_the_result_and_lets_exceptions_out() -> None:
     assert run(answer()) == 42
     with pytest.raises(LookupError):
         run(fail())
+
+
+def test_run_through_goes_on_whatever_others_raise() -> None:
+    async def leave() -> None:
+        sys.exit(3)
+
+    async def main() -> int:
+        loop = asyncio.get_running_loop()
+        left = loop.create_task(leave())
+        await asyncio.wait((left,))
+        assert isinstance(left.exception(), SystemExit)
+        loop.stop()
+        await asyncio.sleep(0)
+        loop.call_soon(sys.exit, 4)
+        await asyncio.sleep(0)
+        return 42
+
+    assert run_through(main()) == 42
+    with pytest.raises(SystemExit):
+        run_through(leave())
 
 
 def test_run_uses_uvloop_where_it_is() -> None:

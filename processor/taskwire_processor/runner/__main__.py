@@ -1,5 +1,6 @@
 """Start a runner: `python -m taskwire_processor.runner DESCRIPTOR PARENT`, from control only."""
 
+import os
 import socket
 import sys
 
@@ -16,11 +17,13 @@ def main() -> None:
     connection = socket.socket(fileno=descriptor)
     connection.setblocking(False)
     connection.set_inheritable(False)
-    lifecycle.run(_serve(connection))
+    lifecycle.run_through(_serve(connection))
 
 
 async def _serve(connection: socket.socket) -> None:
-    await Session(loaded=lambda: lifecycle.spare_the_collector(lifecycle.RUNNER_OBJECTS_MAX)).run(connection)
+    session = Session(connection, loaded=lambda: lifecycle.spare_the_collector(lifecycle.RUNNER_OBJECTS_MAX))
+    os.register_at_fork(after_in_child=session.disown)
+    await session.run()
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
@@ -10,7 +11,7 @@ from typing import Any
 from msgspec import Struct
 
 from taskwire.attempt import Attempt
-from taskwire.failure import AttemptCancelled, TaskFailure, failure_of
+from taskwire.failure import AttemptCancelled, TaskFailure, failure_of, sole
 from taskwire.handlers import Handler
 from taskwire.payload import Payload, result_payload
 from taskwire_processor.runner import wire
@@ -45,6 +46,7 @@ class Executor:
         self._progress = ProgressBox(send)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="handler")
         self._runs: dict[int, _Run] = {}
+        self._is_copy = False
 
     @property
     def is_idle(self) -> bool:
@@ -78,9 +80,13 @@ class Executor:
             run.task.cancel()
             if not run.has_begun:
                 # A task that is cancelled before its first step runs no line of its coroutine.
-                self._finish(run, wire.Unwound(run.key))
+                self._finish(run, wire.Unwound(run.key, has_begun=False))
         elif run.future is not None and run.future.cancel():
-            self._finish(run, wire.Unwound(run.key))
+            self._finish(run, wire.Unwound(run.key, has_begun=False))
+
+    def disown(self) -> None:
+        """Answer for nothing any more, in a copy of this process: it ends with the handler that has made it."""
+        self._is_copy = True
 
     def close(self) -> None:
         """Let idle threads go."""
@@ -105,14 +111,21 @@ class Executor:
             ended: wire.Ended = _returned(run.key, await handler.execute(payload, run.attempt))
         except BaseException as error:  # noqa: BLE001 - nothing a handler raises may end the runner, SystemExit included
             ended = _ended_by(run, error)
+        self._end_if_copy()
         self._finish(run, ended)
 
     def _run_in_thread(self, run: _Run, handler: Handler[..., Any], payload: Payload | None) -> None:
+        run.has_begun = True
         try:
             ended: wire.Ended = _returned(run.key, handler.execute(payload, run.attempt))
         except BaseException as error:  # noqa: BLE001 - as above
             ended = _ended_by(run, error)
+        self._end_if_copy()
         self._loop.call_soon_threadsafe(self._finish, run, ended)
+
+    def _end_if_copy(self) -> None:
+        if self._is_copy:
+            os._exit(1)
 
     def _finish(self, run: _Run, ended: wire.Ended) -> None:
         if self._runs.pop(run.key, None) is not None:
@@ -128,8 +141,9 @@ def _returned(key: int, value: Any) -> wire.Returned:
 
 
 def _ended_by(run: _Run, error: BaseException) -> wire.Ended:
+    error = sole(error)
     if isinstance(error, asyncio.CancelledError | AttemptCancelled) and run.is_stopped:
-        return wire.Unwound(run.key)
+        return wire.Unwound(run.key, has_begun=True)
     return _raised(run.key, failure_of(error))
 
 

@@ -49,6 +49,11 @@ class Link(asyncio.Protocol, Generic[Incoming, Outgoing]):
         if self._transport is not None:
             self._transport.close()
 
+    def abort(self) -> None:
+        """Close this end without what has not been sent."""
+        if self._transport is not None:
+            self._transport.abort()
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport (called by the loop)."""
         # A stream's protocol gets a transport to write to; those of uvloop do not derive from this class.
@@ -59,7 +64,7 @@ class Link(asyncio.Protocol, Generic[Incoming, Outgoing]):
         try:
             messages = self._reader.feed(data)
         except wire.BrokenFrame:
-            self._abort()
+            self.abort()
             return
         if messages:
             self._receive(messages)
@@ -68,7 +73,3 @@ class Link(asyncio.Protocol, Generic[Incoming, Outgoing]):
         """Say that the other end is gone (called by the loop)."""
         self._transport = None
         self._lost()
-
-    def _abort(self) -> None:
-        if self._transport is not None:
-            self._transport.abort()

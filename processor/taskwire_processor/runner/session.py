@@ -18,8 +18,10 @@ _MESSAGE_CHARS_MAX = 2000
 class Session:
     """A runner on its end of the connection."""
 
-    def __init__(self, *, loaded: Callable[[], None]) -> None:
-        """Take what to do when the handlers are loaded."""
+    def __init__(self, connection: socket.socket, *, loaded: Callable[[], None]) -> None:
+        """Take the connection to control, and what to do when the handlers are loaded."""
+        self._connection = connection
+        self._descriptor = connection.fileno()
         self._loaded = loaded
         self._link: Link[wire.ToRunner, wire.FromRunner] = Link(
             wire.reader_in_runner(), receive=self._receive, lost=self._end
@@ -27,12 +29,24 @@ class Session:
         self._ended = asyncio.Event()
         self._executor: Executor | None = None
 
-    async def run(self, connection: socket.socket) -> None:
+    async def run(self) -> None:
         """Serve until control closes the connection."""
-        await asyncio.get_running_loop().create_unix_connection(lambda: self._link, sock=connection)
+        await asyncio.get_running_loop().create_unix_connection(lambda: self._link, sock=self._connection)
         await self._ended.wait()
         if self._executor is not None:
             self._executor.close()
+
+    def disown(self) -> None:
+        """Let go of control, in a copy of this process that a handler has made by `os.fork`.
+
+        Else the copy would answer for attempts of its original, and hold the connection when that is gone.
+        """
+        # Not closed: the next file would get the same number.
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        os.dup2(nowhere, self._descriptor, inheritable=False)
+        os.close(nowhere)
+        if self._executor is not None:
+            self._executor.disown()
 
     def _receive(self, messages: list[wire.ToRunner]) -> None:
         for message in messages:

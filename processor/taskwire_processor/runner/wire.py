@@ -97,6 +97,8 @@ class Unwound(Struct, frozen=True, tag=5, tag_field="kind", array_like=True, gc=
     """The handler stopped because it was told to."""
 
     key: int
+    has_begun: bool = True
+    """False where it still waited for a thread."""
 
 
 class Reported(Struct, frozen=True, tag=6, tag_field="kind", array_like=True, gc=False):

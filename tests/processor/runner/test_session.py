@@ -34,7 +34,7 @@ async def control(monkeypatch):
     for connection in (ours, theirs):
         connection.setblocking(False)
     await asyncio.get_running_loop().create_unix_connection(lambda: made.link, sock=ours)
-    session = asyncio.create_task(Session(loaded=made.loads.set).run(theirs))
+    session = asyncio.create_task(Session(theirs, loaded=made.loads.set).run())
     yield made
     made.link.close()
     await asyncio.wait_for(session, 5)
