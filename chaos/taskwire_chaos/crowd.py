@@ -15,6 +15,8 @@ from taskwire_dev.children import Child, Command, Stage, spawn
 
 _LAST_WORDS_SECONDS = 15.0
 """Beyond the time that a plan gives its watches: for calls that wait for their answers."""
+_STACKS_SECONDS = 5.0
+"""For writing the stacks."""
 
 
 class Crowd:
@@ -85,7 +87,8 @@ class Crowd:
         if isinstance(plan, WatchPlan):
             return
         patience = plan.settle_seconds + _LAST_WORDS_SECONDS
-        exit_code = await child.stop([Stage(signal.SIGTERM, patience)])
+        # Who stands still says where: see `load.__main__`.
+        exit_code = await child.stop([Stage(signal.SIGTERM, patience), Stage(signal.SIGABRT, _STACKS_SECONDS)])
         if exit_code != 0:
             what = f"{who} ended with {exit_code}, having been asked to end"
             self._site.journal.write(Overdue(task="", what=what, seconds=patience))

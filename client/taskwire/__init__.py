@@ -14,7 +14,7 @@ from taskwire.payload import Payload
 if TYPE_CHECKING:
     from taskwire.client import Client
     from taskwire.requests import NewTask, Selector
-    from taskwire.task import Failure, Progress, QueueInfo, TaskInfo, TaskPriority, TaskState
+    from taskwire.task import Failure, Progress, QueueInfo, TaskInfo, TaskPriority, TaskState, WaitReason
     from taskwire.watching import Changes
 
 _LATE = {
@@ -28,6 +28,7 @@ _LATE = {
     "TaskInfo": "taskwire.task",
     "TaskPriority": "taskwire.task",
     "TaskState": "taskwire.task",
+    "WaitReason": "taskwire.task",
 }
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "TaskInfo",
     "TaskPriority",
     "TaskState",
+    "WaitReason",
     "handler",
 ]
 

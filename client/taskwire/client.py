@@ -17,10 +17,10 @@ import grpc
 import grpc.aio
 
 from taskwire import watching
-from taskwire.channel import open_channel
-from taskwire.errors import error_from
+from taskwire.channel import open_channel, translated
+from taskwire.errors import TaskwireError
 from taskwire.ids import fresh_task_id
-from taskwire.requests import EVERY_TASK, NewTask, Selector, create_request
+from taskwire.requests import EVERY_TASK, NewTask, Selector, create_request, named
 from taskwire.task import QueueInfo, TaskInfo, TaskPriority
 from taskwire.v1 import queue_service_pb2 as queues_pb
 from taskwire.v1 import task_pb2
@@ -30,6 +30,8 @@ from taskwire.v1.task_service_pb2_grpc import TaskServiceStub
 
 CALL_SECONDS_MAX = 10.0
 """How long a call may take, repetitions included. gRPC sets no deadline by itself. Watches have none."""
+_DEADLINE_SECONDS_MAX = 1e9
+"""30 years. What is longer overflows in gRPC and would have passed at once, so it is no deadline."""
 PAGE_SIZE = 200
 
 A = TypeVar("A")
@@ -43,20 +45,22 @@ class Client:
         address: str = "127.0.0.1:50051",
         *,
         credentials: grpc.ChannelCredentials | None = None,
-        timeout: float = CALL_SECONDS_MAX,
+        timeout: float | None = CALL_SECONDS_MAX,
         wait_for_ready: bool = True,
     ) -> None:
         """Connect to `address` when the first call is made; to be created inside the running loop.
 
-        Without `credentials` the connection is not encrypted. `timeout` is the most that a call may take, in seconds.
-        With `wait_for_ready` a call waits for a service that cannot be reached, within its timeout; without, it fails
-        at once.
+        Without `credentials` the connection is not encrypted. `timeout` is the most that a call may take, in seconds;
+        with None or infinity there is no limit. With `wait_for_ready` a call waits for a service that cannot be
+        reached, and raises `DeadlineExceeded` after its timeout; without, it raises `Unavailable` at once. Watches and
+        `wait` go on trying for ever, with or without it.
         """
+        self._timeout = _deadline_seconds(timeout)
         self._channel = open_channel(address, credentials)
         self._tasks = TaskServiceStub(self._channel)
         self._queues = QueueServiceStub(self._channel)
-        self._timeout = timeout
         self._wait_for_ready = wait_for_ready
+        self._closed = False
 
     async def __aenter__(self) -> Self:
         return self
@@ -65,7 +69,8 @@ class Client:
         await self.close()
 
     async def close(self) -> None:
-        """End all calls and the connection. Harmless to repeat."""
+        """End all calls and the connection. Harmless to repeat. Calls and watches under way raise `ClientClosed`."""
+        self._closed = True
         await self._channel.close(None)
 
     async def create(
@@ -88,9 +93,10 @@ class Client:
     ) -> TaskInfo:
         """Store a task. It is durable when this returns, and repeating lost requests is taken care of.
 
-        The input may be None, str, bytes, `Payload`, or anything that msgspec writes as JSON. To repeat the call
-        itself safely, after a crash for example, give a `task_id` (a fresh UUIDv7) or an `idempotency_key` (an order
-        number for example).
+        The input may be None, str, bytes, `Payload`, or anything that msgspec writes as JSON. Calling again, after an
+        exception or a crash, makes another task unless both calls have the same `task_id` (a fresh UUIDv7) or
+        `idempotency_key` (an order number for example). With either, give `schedule_time` instead of `delay`, which
+        raises ValueError. `TaskwireError.sent_ids` has the id that a failed call has sent.
         """
         new = NewTask(
             type=type,
@@ -108,14 +114,18 @@ class Client:
             task_id=task_id,
             idempotency_key=idempotency_key,
         )
-        response = await self._call(self._tasks.CreateTask, create_request(new, datetime.now(UTC)))
+        request = create_request(new, datetime.now(UTC))
+        response = await self._call(self._tasks.CreateTask, request, _ids(request))
         return TaskInfo(response.task, response.deduplicated)
 
     async def create_many(self, tasks: Iterable[NewTask]) -> tuple[TaskInfo, ...]:
-        """Store up to 1000 tasks, all of them or none. Returns them in the same order."""
+        """Store up to 1000 tasks, all of them or none. Returns them in the same order.
+
+        As with `create`, calling again makes other tasks unless each has its `task_id` or `idempotency_key`.
+        """
         now = datetime.now(UTC)
         request = tasks_pb.BatchCreateTasksRequest(requests=[create_request(new, now) for new in tasks])
-        response = await self._call(self._tasks.BatchCreateTasks, request)
+        response = await self._call(self._tasks.BatchCreateTasks, request, _ids(*request.requests))
         return tuple(TaskInfo(one.task, one.deduplicated) for one in response.responses)
 
     async def get(self, task_id: str) -> TaskInfo:
@@ -140,22 +150,30 @@ class Client:
         return TaskInfo((await self._call(self._tasks.CancelTask, request)).task)
 
     async def retry(self, task_id: str, *, new_task_id: str | None = None) -> TaskInfo:
-        """Make a new task like one that has failed or was cancelled, and return the new one."""
-        request = tasks_pb.RetryTaskRequest(task_id=task_id, new_task_id=new_task_id or fresh_task_id())
-        return TaskInfo((await self._call(self._tasks.RetryTask, request)).task)
+        """Make a new task like one that has failed or was cancelled, and return the new one.
+
+        Calling again makes another one unless both calls have the same `new_task_id`.
+        """
+        new_id = named("new_task_id", new_task_id) or fresh_task_id()
+        request = tasks_pb.RetryTaskRequest(task_id=task_id, new_task_id=new_id)
+        return TaskInfo((await self._call(self._tasks.RetryTask, request, (new_id,))).task)
 
     def watch(
         self, task_id: str, *, after_version: int | None = None, full: bool = False, with_progress: bool = False
     ) -> AsyncGenerator[TaskInfo, None]:
         """Follow a task: give it as it is now, then every version, and end with the final one.
 
-        Reconnects by itself. With `after_version` it starts with the version after that, 0 for all of them. With
-        `with_progress` a version is given again when the running attempt reports something new. Leave the loop early
-        under `contextlib.aclosing`, so that the call ends at once.
+        Reconnects by itself, also while the service cannot be reached, for ever. With `after_version` it starts with
+        the version after that, 0 for all of them. With `with_progress` a version is given again when the running
+        attempt reports something new. Leave the loop early under `contextlib.aclosing`, so that the call ends at once.
         """
         request = tasks_pb.WatchTaskRequest(task_id=task_id, after_version=after_version, view=_view(full=full))
         return watching.watch_task(
-            self._tasks, request, with_progress=with_progress, wait_for_ready=self._wait_for_ready
+            self._tasks,
+            request,
+            with_progress=with_progress,
+            wait_for_ready=self._wait_for_ready,
+            is_closed=self._is_closed,
         )
 
     def watch_all(
@@ -163,15 +181,20 @@ class Client:
     ) -> AsyncGenerator[watching.Changes, None]:
         """Follow every selected task, without an end.
 
-        Reconnects by itself. Starts with changes from now on, or behind `resume_token`. Raises `ResumeTokenExpired`
-        when that is older than what the service keeps. To begin with what there is: wait for the first `Changes`,
-        list, then go on; nothing falls between.
+        Reconnects by itself, also while the service cannot be reached, for ever. Starts with changes from now on, or
+        behind `resume_token`. Raises `ResumeTokenExpired` when that is older than what the service keeps. To begin
+        with what there is: wait for the first `Changes`, list, then go on; nothing falls between.
         """
         request = tasks_pb.WatchTasksRequest(selector=selector.to_message(), resume_token=resume_token or "")
-        return watching.watch_tasks(self._tasks, request, wait_for_ready=self._wait_for_ready)
+        return watching.watch_tasks(
+            self._tasks, request, wait_for_ready=self._wait_for_ready, is_closed=self._is_closed
+        )
 
     async def wait(self, task_id: str) -> TaskInfo:
-        """Wait until a task is done and return it, with its output. Set a limit with `asyncio.timeout`."""
+        """Wait until a task is done and return it, with its output.
+
+        It goes on trying for ever, also while the service cannot be reached. Set a limit with `asyncio.timeout`.
+        """
         async with aclosing(self.watch(task_id)) as versions:
             async for task in versions:
                 if task.done:
@@ -204,12 +227,30 @@ class Client:
         response = await self._call(self._queues.ResumeQueue, queues_pb.ResumeQueueRequest(queue=queue))
         return QueueInfo(response.queue)
 
-    async def _call(self, method: Callable[..., Awaitable[A]], request: Any) -> A:
-        """Make one unary call. The only place where an error of gRPC becomes one of ours."""
+    async def _call(self, method: Callable[..., Awaitable[A]], request: Any, sent_ids: tuple[str, ...] = ()) -> A:
+        """Make one unary call. An error tells which ids the request gave to new tasks."""
         try:
-            return await method(request, timeout=self._timeout, wait_for_ready=self._wait_for_ready)
-        except grpc.RpcError as error:
-            raise error_from(error) from error
+            with translated(self._is_closed):
+                return await method(request, timeout=self._timeout, wait_for_ready=self._wait_for_ready)
+        except TaskwireError as error:
+            error.sent_ids = sent_ids
+            raise
+
+    def _is_closed(self) -> bool:
+        return self._closed
+
+
+def _deadline_seconds(timeout: float | None) -> float | None:
+    if timeout is None:
+        return None
+    # Written so that it is true of NaN.
+    if not timeout > 0:
+        raise ValueError(f"the timeout must be more than 0 seconds, or None for no limit, not {timeout!r}")
+    return timeout if timeout <= _DEADLINE_SECONDS_MAX else None
+
+
+def _ids(*requests: tasks_pb.CreateTaskRequest) -> tuple[str, ...]:
+    return tuple(request.task_id for request in requests if request.task_id)
 
 
 def _view(*, full: bool) -> task_pb2.TaskView.ValueType:

@@ -23,20 +23,23 @@ TaskwireError
     WatchTooSlow         watch again (the client does)                 ABORTED
     DeadlineExceeded     no answer in time; it may have happened       DEADLINE_EXCEEDED
   InternalError          a fault of the service                        INTERNAL
+  ClientClosed           the client was closed                         CANCELLED
 
 A code and reason that this release does not know become a plain `TaskwireError`.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import grpc
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 from google.rpc import error_details_pb2, status_pb2
 from msgspec import Struct
 
 DOMAIN = "taskwire.dev"
 _DETAILS_TRAILER = "grpc-status-details-bin"
+
+M = TypeVar("M", bound=Message)
 
 
 class FieldViolation(Struct, frozen=True):
@@ -64,6 +67,8 @@ class TaskwireError(Exception):
     def __init__(self, facts: ErrorFacts) -> None:
         super().__init__(facts)
         self.facts = facts
+        self.sent_ids: tuple[str, ...] = ()
+        """The ids that a `create`, `create_many` or `retry` gave its new tasks: with them it can be repeated safely."""
 
     def __str__(self) -> str:
         return self.facts.message or self.facts.code.name
@@ -152,7 +157,10 @@ class ResumeTokenExpired(TaskwireError):
 
 
 class RetryLater(TaskwireError):
-    """The same call may succeed later."""
+    """The same call may succeed later.
+
+    Of a `create` that call has the same `task_id` (see `sent_ids`) or `idempotency_key`. Without, it is a new task.
+    """
 
     @property
     def retry_after_seconds(self) -> float | None:
@@ -199,6 +207,10 @@ class InternalError(TaskwireError):
     """A fault of the service. `metadata["log_id"]` finds it in the service's log."""
 
 
+class ClientClosed(TaskwireError):
+    """The client was closed before or during the call. What was asked for may have happened."""
+
+
 BY_REASON: dict[str, type[TaskwireError]] = {
     "INVALID_FIELDS": InvalidFields,
     "TASK_NOT_FOUND": TaskNotFound,
@@ -239,13 +251,8 @@ def error_from(error: grpc.RpcError) -> TaskwireError:
 def _facts(error: grpc.RpcError) -> ErrorFacts:
     code, message = error.code(), error.details() or ""
     status = _status(error)
-    info, violations, retry_after = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest(), None
-    for detail in status.details:
-        retry = error_details_pb2.RetryInfo()
-        if detail.Unpack(retry):
-            retry_after = retry.retry_delay.ToTimedelta().total_seconds()
-        else:
-            _ = detail.Unpack(info) or detail.Unpack(violations)
+    info = _detail(status, error_details_pb2.ErrorInfo)
+    violations = _detail(status, error_details_pb2.BadRequest)
     is_ours = info.domain == DOMAIN
     return ErrorFacts(
         code=code,
@@ -253,8 +260,26 @@ def _facts(error: grpc.RpcError) -> ErrorFacts:
         reason=info.reason if is_ours else "",
         metadata=dict(info.metadata) if is_ours else {},
         violations=tuple(FieldViolation(one.field, one.description) for one in violations.field_violations),
-        retry_after_seconds=retry_after,
+        retry_after_seconds=_seconds(_detail(status, error_details_pb2.RetryInfo)),
     )
+
+
+def _detail(status: status_pb2.Status, kind: type[M]) -> M:
+    """Return the first detail of this kind that can be read, else an empty one: the error itself matters more."""
+    for detail in status.details:
+        message = kind()
+        try:
+            if detail.Unpack(message):
+                return message
+        except DecodeError:
+            continue
+    return kind()
+
+
+def _seconds(retry: error_details_pb2.RetryInfo) -> float | None:
+    if not retry.HasField("retry_delay"):
+        return None
+    return float(retry.retry_delay.seconds + retry.retry_delay.nanos / 1e9)
 
 
 def _status(error: grpc.RpcError) -> status_pb2.Status:

@@ -5,10 +5,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import force_setattr
 
 from taskwire.ids import fresh_task_id
 from taskwire.payload import Payload
-from taskwire.task import TaskPriority, TaskState, duration, timestamp
+from taskwire.task import TaskPriority, TaskState, duration, span, timestamp
 from taskwire.v1 import task_pb2, task_service_pb2
 
 
@@ -21,7 +22,10 @@ class NewTask(Struct, frozen=True, kw_only=True):
     queue: str | None = None
     priority: TaskPriority | None = None
     delay: timedelta | float | None = None
-    """How long to wait before the first attempt, seconds or a timedelta. Instead of `schedule_time`."""
+    """How long to wait before the first attempt, seconds or a timedelta. Instead of `schedule_time`.
+
+    Not with `task_id` or `idempotency_key`: it counts from now, so repeating the same call would be another task.
+    """
     schedule_time: datetime | None = None
     expire_time: datetime | None = None
     max_attempts: int | None = None
@@ -33,9 +37,17 @@ class NewTask(Struct, frozen=True, kw_only=True):
     """A UUIDv7 of the caller's own. With neither this nor `idempotency_key`, the client makes one."""
     idempotency_key: str | None = None
 
+    @property
+    def names_itself(self) -> bool:
+        """Whether the caller has named the task, so that the same call again is meant to be the same task."""
+        return self.task_id is not None or self.idempotency_key is not None
+
 
 class Selector(Struct, frozen=True, kw_only=True):
-    """Which tasks: every field that is set must match, and a field of many values matches with one of them."""
+    """Which tasks: every field that is set must match, and a field of many values matches with one of them.
+
+    Raises TypeError for a str in place of many values.
+    """
 
     queues: Iterable[str] = ()
     types: Iterable[str] = ()
@@ -43,6 +55,14 @@ class Selector(Struct, frozen=True, kw_only=True):
     labels: Mapping[str, str] = {}
     min_create_time: datetime | None = None
     max_create_time: datetime | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("queues", "types", "states"):
+            values = getattr(self, name)
+            if isinstance(values, str):
+                raise TypeError(f"{name} takes many values: [{values!r}], not {values!r}")
+            # Once and for all: an iterator would be empty the second time, and nothing given means everything.
+            force_setattr(self, name, tuple(values))
 
     def to_message(self) -> task_service_pb2.TaskSelector:
         """Convert to the message of the API."""
@@ -71,10 +91,16 @@ def create_request(new: NewTask, now: datetime) -> task_service_pb2.CreateTaskRe
 
     Raises ValueError or TypeError for what cannot be written down.
     """
-    task_id = new.task_id or ("" if new.idempotency_key else fresh_task_id())
-    return task_service_pb2.CreateTaskRequest(
-        task=_task(new, now), task_id=task_id, idempotency_key=new.idempotency_key or ""
-    )
+    given_id, key = named("task_id", new.task_id), named("idempotency_key", new.idempotency_key)
+    task_id = given_id if new.names_itself else fresh_task_id()
+    return task_service_pb2.CreateTaskRequest(task=_task(new, now), task_id=task_id, idempotency_key=key)
+
+
+def named(field: str, value: str | None) -> str:
+    """Return `value` as the API has it. Raises ValueError for an empty one: it names nothing, and would go unseen."""
+    if value is not None and not value:
+        raise ValueError(f"{field} must not be empty; leave it out to have none")
+    return value or ""
 
 
 def _task(new: NewTask, now: datetime) -> task_pb2.Task:
@@ -98,7 +124,16 @@ def _schedule_time(new: NewTask, now: datetime) -> datetime | None:
         return new.schedule_time
     if new.schedule_time is not None:
         raise ValueError("give delay or schedule_time, not both")
-    return now + (new.delay if isinstance(new.delay, timedelta) else timedelta(seconds=new.delay))
+    if new.names_itself:
+        raise ValueError(
+            "with task_id or idempotency_key give schedule_time instead of delay: a delay counts from now, so that "
+            "the same call again would be another task"
+        )
+    delay = span(new.delay)
+    try:
+        return now + delay
+    except OverflowError as error:
+        raise ValueError(f"a delay of {delay.days} days is too long") from error
 
 
 def _set_retry_policy(task: task_pb2.Task, new: NewTask) -> None:

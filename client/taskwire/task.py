@@ -257,19 +257,33 @@ class QueueInfo(Struct, frozen=True):
 
 
 def timestamp(moment: datetime) -> Timestamp:
-    """Convert a time that knows its zone. Raises ValueError for one that does not."""
-    if moment.tzinfo is None:
+    """Convert a time that knows its zone. Raises ValueError for one that does not, TypeError for no datetime."""
+    if not isinstance(moment, datetime):
+        raise TypeError(f"{moment!r} is not a datetime")
+    # A zone may also be there and not know its offset.
+    if moment.utcoffset() is None:
         raise ValueError(f"{moment!r} has no time zone: use datetime.now(UTC) or .astimezone()")
     message = Timestamp()
-    message.FromDatetime(moment)
+    try:
+        message.FromDatetime(moment.astimezone(UTC))
+    except OverflowError as error:
+        raise ValueError(f"{moment!r} is not within the years 1 to 9999 of UTC") from error
     return message
 
 
 def duration(value: timedelta | float) -> Duration:
-    """Convert a timedelta or a number of seconds."""
+    """Convert a timedelta or a number of seconds. Raises ValueError for what is too long."""
     message = Duration()
-    message.FromTimedelta(value if isinstance(value, timedelta) else timedelta(seconds=value))
+    message.FromTimedelta(span(value))
     return message
+
+
+def span(value: timedelta | float) -> timedelta:
+    """Return a timedelta or a number of seconds as a timedelta. Raises ValueError for what is too long."""
+    try:
+        return value if isinstance(value, timedelta) else timedelta(seconds=value)
+    except OverflowError as error:
+        raise ValueError(f"{value!r} seconds are too long") from error
 
 
 def _time(message: task_pb2.Task | task_pb2.Progress | queue_service_pb2.QueueStats, field: str) -> datetime | None:

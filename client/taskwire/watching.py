@@ -1,7 +1,7 @@
 """Following tasks without an end: a watch that reconnects by itself, from where it was.
 
 The service ends every watch after some minutes, so reconnecting is the normal path. Only these end it for the user:
-the final version of a task; and the codes in `_FINAL_CODES`, which would only be said again.
+the final version of a task; the codes in `_FINAL_CODES`, which would only be said again; and closing the client.
 """
 
 import asyncio
@@ -14,7 +14,8 @@ import grpc
 import grpc.aio
 from msgspec import Struct
 
-from taskwire.errors import RetryLater, TaskwireError, WatchMoved, error_from
+from taskwire.channel import translated
+from taskwire.errors import ClientClosed, RetryLater, TaskwireError, WatchMoved
 from taskwire.task import TaskInfo
 from taskwire.v1 import task_pb2, task_service_pb2
 
@@ -35,6 +36,8 @@ _HEARTBEATS_MISSED_MAX = 3
 """After so many times the longest silence a call is taken for dead (a proxy may have dropped it without a word)."""
 _BACKOFF_FIRST_SECONDS = 0.1
 _BACKOFF_MAX_SECONDS = 5.0
+_RETRY_AFTER_SECONDS_MAX = 60.0
+"""However long the service, or something on the way to it, asks to wait."""
 
 M = TypeVar("M")
 _OpenCall = Callable[[], grpc.aio.UnaryStreamCall[Any, M]]
@@ -68,7 +71,7 @@ class Backoff:
         pause = self._random.uniform(0, self._ceiling)
         self._ceiling = min(_BACKOFF_MAX_SECONDS, self._ceiling * 2)
         if isinstance(error, RetryLater) and not isinstance(error, WatchMoved):
-            pause += error.retry_after_seconds or 0.0
+            pause += min(error.retry_after_seconds or 0.0, _RETRY_AFTER_SECONDS_MAX)
         return pause
 
 
@@ -101,7 +104,12 @@ class _Repeats:
 
 
 async def watch_task(
-    stub: Any, request: task_service_pb2.WatchTaskRequest, *, with_progress: bool, wait_for_ready: bool
+    stub: Any,
+    request: task_service_pb2.WatchTaskRequest,
+    *,
+    with_progress: bool,
+    wait_for_ready: bool,
+    is_closed: Callable[[], bool],
 ) -> AsyncGenerator[TaskInfo, None]:
     """Give every version of a task, each once and in order, and end with the final one.
 
@@ -112,7 +120,7 @@ async def watch_task(
     def open_call() -> Any:
         return stub.WatchTask(request, wait_for_ready=wait_for_ready)
 
-    async with aclosing(_messages(open_call, _HEARTBEAT_SECONDS)) as messages:
+    async with aclosing(_messages(open_call, is_closed)) as messages:
         async for message in messages:
             kind = message.WhichOneof("event")
             if kind == "task" and _is_news(message.task, request):
@@ -129,7 +137,7 @@ async def watch_task(
 
 
 async def watch_tasks(
-    stub: Any, request: task_service_pb2.WatchTasksRequest, *, wait_for_ready: bool
+    stub: Any, request: task_service_pb2.WatchTasksRequest, *, wait_for_ready: bool, is_closed: Callable[[], bool]
 ) -> AsyncGenerator[Changes, None]:
     """Give every change of the selected tasks, each once and in order per task, for ever."""
     repeats = _Repeats()
@@ -138,7 +146,7 @@ async def watch_tasks(
         repeats.expect()
         return stub.WatchTasks(request, wait_for_ready=wait_for_ready)
 
-    async with aclosing(_messages(open_call, _HEARTBEAT_SECONDS)) as messages:
+    async with aclosing(_messages(open_call, is_closed)) as messages:
         async for message in messages:
             tasks = tuple(map(TaskInfo, repeats.drop(message.changes.tasks)))
             yield Changes(tasks, message.resume_token)
@@ -162,27 +170,36 @@ def _with_progress(latest: TaskInfo, heartbeat: task_service_pb2.WatchHeartbeat)
     return TaskInfo(message)
 
 
-async def _messages(open_call: _OpenCall[M], heartbeat_seconds: float) -> AsyncGenerator[M, None]:
-    """Give the messages of one call after the other, until one ends with a final code."""
+async def _messages(open_call: _OpenCall[M], is_closed: Callable[[], bool]) -> AsyncGenerator[M, None]:
+    """Give the messages of one call after the other, until one ends with a final code or the client is closed."""
     backoff = Backoff()
     while True:
         error: TaskwireError | None = None
-        call = open_call()
         try:
-            async with aclosing(_alive(call, heartbeat_seconds)) as messages:
-                async for message in messages:
-                    backoff.reset()
-                    yield message
-        except grpc.RpcError as failure:
-            error = error_from(failure)
-            if error.code in _FINAL_CODES:
-                raise error from failure
+            with translated(is_closed):
+                async with aclosing(_one_call(open_call)) as messages:
+                    async for message in messages:
+                        backoff.reset()
+                        yield message
+        except TaskwireError as failure:
+            if failure.code in _FINAL_CODES or isinstance(failure, ClientClosed):
+                raise
+            error = failure
         except TimeoutError:
             # Silence: the call is dead, whatever the transport believes.
             pass
-        finally:
-            call.cancel()
         await asyncio.sleep(backoff.next_seconds(error))
+
+
+async def _one_call(open_call: _OpenCall[M]) -> AsyncGenerator[M, None]:
+    """Give the messages of one call, and end it when it is left."""
+    call = open_call()
+    try:
+        async with aclosing(_alive(call, _HEARTBEAT_SECONDS)) as messages:
+            async for message in messages:
+                yield message
+    finally:
+        call.cancel()
 
 
 async def _alive(call: AsyncIterable[M], heartbeat_seconds: float) -> AsyncGenerator[M, None]:

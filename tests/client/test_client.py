@@ -1,5 +1,8 @@
 """Each method sends what it says and returns values."""
 
+import asyncio
+import math
+import pickle
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -53,6 +56,43 @@ async def test_no_more_than_four_attempts(client, gateway, reject) -> None:
     with pytest.raises(errors.BackendUnavailable):
         await client.get("task-1")
     assert len(gateway.requests) == 4
+
+
+async def test_p2_a_large_request_is_repeated_too(client, gateway, reject) -> None:
+    gateway.script("BatchCreateTasks", reject(grpc.StatusCode.UNAVAILABLE), tasks_pb.BatchCreateTasksResponse())
+
+    # More than the 256 KiB that gRPC keeps by itself, and nearly what the service takes.
+    await client.create_many([NewTask(type="x", input=b"x" * 250 * 1024) for _ in range(15)])
+
+    first, second = gateway.requests
+    assert first == second
+
+
+async def test_p2_an_error_says_which_ids_were_sent(client, gateway, reject) -> None:
+    for method in ("CreateTask", "BatchCreateTasks", "RetryTask", "GetTask"):
+        gateway.script(method, reject(grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED"))
+
+    async def sent_ids(call) -> tuple[str, ...]:
+        with pytest.raises(errors.RetryLater) as caught:
+            await call
+        assert pickle.loads(pickle.dumps(caught.value)).sent_ids == caught.value.sent_ids
+        return caught.value.sent_ids
+
+    keyed = NewTask(type="x", idempotency_key="k")
+    assert await sent_ids(client.create("x")) == (gateway.requests[0].task_id,)
+    assert await sent_ids(client.create("x", task_id="mine")) == ("mine",)
+    assert await sent_ids(client.create("x", idempotency_key="k")) == ()
+    sent = await sent_ids(client.create_many([NewTask(type="x"), keyed, NewTask(type="x")]))
+    assert sent == tuple(one.task_id for one in gateway.requests[3].requests if one.task_id)
+    assert len(sent) == 2
+    assert await sent_ids(client.retry("x")) == (gateway.requests[4].new_task_id,)
+    assert await sent_ids(client.get("x")) == ()
+
+
+async def test_empty_new_id_is_refused(client, gateway) -> None:
+    with pytest.raises(ValueError, match="new_task_id must not be empty"):
+        await client.retry("task-1", new_task_id="")
+    assert gateway.requests == []
 
 
 async def test_create_many_keeps_the_order(client, gateway) -> None:
@@ -132,3 +172,55 @@ async def test_without_waiting_an_absent_service_is_reported_at_once() -> None:
     async with Client("127.0.0.1:1", wait_for_ready=False) as client:
         with pytest.raises(errors.Unavailable):
             await client.get("x")
+
+
+@pytest.mark.parametrize("timeout", [None, math.inf, 1e300])
+async def test_no_timeout_is_no_deadline(gateway, timeout) -> None:
+    gateway.script("GetTask", tasks_pb.GetTaskResponse(task=TASK))
+
+    async with Client(gateway.address, timeout=timeout) as client:
+        assert (await client.get("x")).id == "task-1"
+
+
+@pytest.mark.parametrize("timeout", [0, -1, math.nan])
+async def test_timeout_that_cannot_be_meant_is_refused(timeout) -> None:
+    with pytest.raises(ValueError, match="timeout must be more than 0 seconds"):
+        Client("127.0.0.1:1", timeout=timeout)
+
+
+@pytest.fixture
+def held(gateway, monkeypatch) -> asyncio.Event:
+    """An event that is set when a call has reached the gateway, which does not answer it."""
+    reached = asyncio.Event()
+
+    async def unary(*_: object) -> None:
+        reached.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(gateway, "unary", unary)
+    return reached
+
+
+async def test_closing_says_so_to_calls_under_way_and_to_later_ones(gateway, held) -> None:
+    client = Client(gateway.address)
+    call = asyncio.create_task(client.create("x", task_id="mine"))
+    async with asyncio.timeout(5):
+        await held.wait()
+        await client.close()
+        with pytest.raises(errors.ClientClosed) as caught:
+            await call
+
+    assert (caught.value.code, caught.value.sent_ids) == (grpc.StatusCode.CANCELLED, ("mine",))
+    with pytest.raises(errors.ClientClosed):
+        await client.get("x")
+
+
+async def test_cancelled_call_stays_cancelled_though_the_client_is_closed(gateway, held) -> None:
+    client = Client(gateway.address)
+    call = asyncio.create_task(client.get("x"))
+    async with asyncio.timeout(5):
+        await held.wait()
+        call.cancel()
+        await client.close()
+        with pytest.raises(asyncio.CancelledError):
+            await call

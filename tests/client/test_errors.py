@@ -5,6 +5,7 @@ import re
 
 import grpc
 import pytest
+from google.rpc import error_details_pb2
 
 from taskwire import errors
 from taskwire.v1 import task_service_pb2
@@ -102,6 +103,33 @@ async def test_reason_of_another_domain_is_not_ours(client, gateway, reject) -> 
 
     assert type(error) is errors.NotFound
     assert error.metadata == {}
+
+
+@pytest.mark.parametrize(
+    "kind", [error_details_pb2.RetryInfo, error_details_pb2.ErrorInfo, error_details_pb2.BadRequest]
+)
+async def test_a_detail_that_cannot_be_read_is_left_out(client, gateway, reject, kind) -> None:
+    rejection = reject(grpc.StatusCode.NOT_FOUND, "TASK_NOT_FOUND", {"task_id": "x"})
+    name = f"type.googleapis.com/{kind.DESCRIPTOR.full_name}"
+    rejection.status.details.insert(0, type(rejection.status.details[0])(type_url=name, value=b"\xff\xff"))
+    error = await _raised(client, gateway, rejection)
+
+    assert type(error) is errors.TaskNotFound
+    assert error.task_id == "x"
+
+
+async def test_delay_beyond_all_limits_is_a_number(client, gateway, reject) -> None:
+    rejection = reject(grpc.StatusCode.UNAVAILABLE)
+    retry = error_details_pb2.RetryInfo()
+    retry.retry_delay.seconds = 2**62
+    rejection.status.details.add().Pack(retry)
+    rejected = reject(grpc.StatusCode.ABORTED)
+    rejected.status.details.extend(rejection.status.details)
+    gateway.script("GetTask", rejected)
+
+    with pytest.raises(errors.TaskwireError) as caught:
+        await client.get("x")
+    assert caught.value.facts.retry_after_seconds == 2.0**62
 
 
 def test_details_that_cannot_be_read_are_ignored() -> None:

@@ -1,11 +1,12 @@
 """Values say what the messages say, also of what this release does not know."""
 
-from datetime import UTC, datetime
+import math
+from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 
-from taskwire import Failure, Payload, QueueInfo, TaskInfo, TaskPriority, TaskState
-from taskwire.task import WaitReason, duration, timestamp
+from taskwire import Failure, Payload, QueueInfo, TaskInfo, TaskPriority, TaskState, WaitReason
+from taskwire.task import duration, timestamp
 from taskwire.v1 import queue_service_pb2, task_pb2
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
@@ -84,3 +85,27 @@ def test_time_without_a_zone_is_refused() -> None:
 
 def test_duration_of_seconds() -> None:
     assert duration(1.5).ToMilliseconds() == 1500
+
+
+@pytest.mark.parametrize("seconds", [math.inf, -math.inf, math.nan, 1e15])
+def test_duration_that_cannot_be_written_down_is_refused(seconds) -> None:
+    with pytest.raises(ValueError):
+        duration(seconds)
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        datetime.max.replace(tzinfo=timezone(timedelta(hours=-12))),
+        datetime.min.replace(tzinfo=timezone(timedelta(hours=12))),
+    ],
+)
+def test_time_beyond_the_years_is_refused(moment) -> None:
+    with pytest.raises(ValueError, match="years 1 to 9999"):
+        timestamp(moment)
+
+
+@pytest.mark.parametrize("moment", ["2026-01-01T00:00:00Z", date(2026, 1, 1), None])
+def test_time_is_a_datetime(moment) -> None:
+    with pytest.raises(TypeError, match="is not a datetime"):
+        timestamp(moment)

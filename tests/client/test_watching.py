@@ -7,7 +7,7 @@ from random import Random
 import grpc
 import pytest
 
-from taskwire import errors, watching
+from taskwire import Client, errors, watching
 from taskwire.v1 import task_pb2
 from taskwire.v1 import task_service_pb2 as tasks_pb
 from taskwire.watching import Backoff
@@ -96,6 +96,73 @@ async def test_final_codes_are_raised(client, gateway, reject, code, reason, kin
     with pytest.raises(kind):
         _ = [changes async for changes in client.watch_all()]
     assert len(gateway.requests) == 2
+
+
+async def test_watches_that_are_moved_do_not_stop_calls_from_being_repeated(client, gateway, reject) -> None:
+    moves = [[_version(version), reject(*MOVED)] for version in range(1, 12)]
+    gateway.script("WatchTask", *moves, [_version(12, done=True)])
+    gateway.script("GetTask", reject(grpc.StatusCode.UNAVAILABLE), tasks_pb.GetTaskResponse(task=task_pb2.Task(id="t")))
+
+    assert len([task async for task in client.watch("t")]) == 12
+
+    assert (await client.get("t")).id == "t"
+
+
+async def _closed_while(client, versions) -> type[BaseException] | None:
+    await anext(versions)
+    waiting = asyncio.create_task(anext(versions))
+    # The first turn of the loop lets it begin to wait.
+    await asyncio.sleep(0)
+    await client.close()
+    async with asyncio.timeout(5):
+        (raised,) = await asyncio.gather(waiting, return_exceptions=True)
+    return type(raised)
+
+
+async def test_closing_says_so_to_watches(gateway) -> None:
+    gateway.script("WatchTask", [_version(1), asyncio.Event()])
+    gateway.script("WatchTasks", [_started("a"), asyncio.Event()])
+
+    for watch in (lambda client: client.watch("t"), lambda client: client.watch_all()):
+        client = Client(gateway.address)
+        assert await _closed_while(client, watch(client)) is errors.ClientClosed
+        with pytest.raises(errors.ClientClosed):
+            await client.wait("t")
+
+
+async def test_closing_says_so_to_a_watch_in_its_pause(gateway, reject, monkeypatch) -> None:
+    paused = asyncio.Event()
+
+    def next_seconds(*_: object) -> float:
+        paused.set()
+        return 0.01
+
+    monkeypatch.setattr(Backoff, "next_seconds", next_seconds)
+    gateway.script("WatchTask", [reject(*MOVED)])
+    client = Client(gateway.address)
+    waiting = asyncio.create_task(client.wait("t"))
+    async with asyncio.timeout(5):
+        await paused.wait()
+        await client.close()
+        with pytest.raises(errors.ClientClosed):
+            await waiting
+
+
+async def test_cancelled_watch_stays_cancelled(client, gateway) -> None:
+    gateway.script("WatchTask", [_version(1), asyncio.Event()])
+    seen = asyncio.Event()
+
+    async def follow() -> None:
+        async for _ in client.watch("t"):
+            seen.set()
+
+    following = asyncio.create_task(follow())
+    async with asyncio.timeout(5):
+        await seen.wait()
+        following.cancel()
+        await client.close()
+        with pytest.raises(asyncio.CancelledError):
+            await following
 
 
 async def test_progress_is_given_when_asked_for_and_only_when_new(client, gateway) -> None:

@@ -1,6 +1,7 @@
 """`python -m taskwire_chaos.load PLAN.json`: one client process."""
 
 import asyncio
+import faulthandler
 import sys
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from taskwire_chaos.load.plan import LoadPlan, WatchPlan
 
 
 def main() -> None:
-    """Do what the plan says."""
+    """Do what the plan says. SIGABRT has the stacks of all threads written to the log."""
+    faulthandler.enable()
     data = Path(sys.argv[1]).read_bytes()
     if "address" in msgspec.json.decode(data):
         watch = msgspec.json.decode(data, type=WatchPlan)

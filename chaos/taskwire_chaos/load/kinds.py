@@ -38,7 +38,7 @@ def _delayed(random: Random, tag: str) -> NewTask:
         type="chaos.work",
         input=Wish(ms=20, tag=tag),
         max_attempts=PATIENT_ATTEMPTS,
-        delay=random.uniform(0.1, 4),
+        schedule_time=datetime.now(UTC) + timedelta(seconds=random.uniform(0.1, 4)),
         initial_backoff=BACKOFF_SECONDS,
     )
 

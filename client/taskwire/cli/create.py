@@ -16,7 +16,10 @@ _PRIORITIES = {"low": TaskPriority.LOW, "normal": TaskPriority.NORMAL, "high": T
 
 def main(argv: list[str]) -> int:
     """Create a task."""
-    arguments = _parser().parse_args(argv)
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    if arguments.delay is not None and (arguments.id is not None or arguments.key is not None):
+        parser.error("with --id or --key give --at instead of --delay, which would be another time in a second call")
 
     async def action(client: Client, output: Output) -> int:
         task = await client.create(
@@ -63,5 +66,5 @@ def moment(text: str) -> datetime:
     """Read a time in ISO 8601, local unless it names a zone. Raises argparse's error for anything else."""
     try:
         return datetime.fromisoformat(text).astimezone()
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 2026-12-24T18:00:00+01:00") from error

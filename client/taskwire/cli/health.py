@@ -4,6 +4,7 @@ A gateway is asked over gRPC (`grpc.health.v1.Health`), a processor over HTTP wh
 """
 
 import argparse
+import http.client
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -83,5 +84,5 @@ def over_http(address: str) -> int:
     except urllib.error.HTTPError as error:
         with error:
             return complain(error.read().decode(errors="replace").strip())
-    except (OSError, ValueError) as error:
-        return complain(str(error))
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        return complain(" ".join(str(error).split()) or type(error).__name__)

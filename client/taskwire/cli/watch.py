@@ -4,13 +4,14 @@ from contextlib import aclosing
 
 from taskwire.cli.output import Output
 from taskwire.cli.selection import add_selection, selector
-from taskwire.cli.session import OK, command_parser, run
+from taskwire.cli.session import FAILED, OK, command_parser, run
 from taskwire.client import Client
 from taskwire.requests import Selector
 from taskwire.task import TaskInfo, TaskState
 
 TASK_FAILED = 3
 TASK_CANCELLED = 4
+_EXIT_CODES = {TaskState.SUCCEEDED: OK, TaskState.FAILED: TASK_FAILED, TaskState.CANCELLED: TASK_CANCELLED}
 
 
 def main(argv: list[str]) -> int:
@@ -20,6 +21,10 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--history", action="store_true", help="with an ID: begin with its first version")
     add_selection(parser)
     arguments = parser.parse_args(argv)
+    if arguments.task_id is None and arguments.history:
+        parser.error("--history of which task? give its ID")
+    if arguments.task_id is not None and (arguments.queue or arguments.type or arguments.state or arguments.label):
+        parser.error("give an ID, or --queue, --type, --state and --label to pick tasks, not both")
 
     async def action(client: Client, output: Output) -> int:
         if arguments.task_id is None:
@@ -39,7 +44,8 @@ async def follow(client: Client, output: Output, task_id: str, *, after_version:
             output.change(task, name_it=False)
             last = task
     ended = last.state if last else TaskState.UNKNOWN
-    return {TaskState.FAILED: TASK_FAILED, TaskState.CANCELLED: TASK_CANCELLED}.get(ended, OK)
+    # A final state that this release does not know is not a success.
+    return _EXIT_CODES.get(ended, FAILED)
 
 
 async def _follow_all(client: Client, output: Output, selected: Selector) -> int:

@@ -71,7 +71,7 @@ def _order(kind: Kind, number: int, run: str) -> Order:
         input=kind.input,
         queue=_QUEUES[number % len(_QUEUES)],
         priority=_PRIORITIES[number % 7 % len(_PRIORITIES)],
-        delay=kind.delay_seconds,
+        schedule_time=datetime.now(UTC) + timedelta(seconds=kind.delay_seconds) if kind.delay_seconds else None,
         expire_time=datetime.now(UTC) + timedelta(seconds=kind.expire_seconds) if kind.expire_seconds else None,
         max_attempts=kind.max_attempts,
         initial_backoff=_BACKOFF_SECONDS,

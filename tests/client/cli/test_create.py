@@ -15,23 +15,46 @@ TASK = task_pb2.Task(id="t", type="greet", state=task_pb2.TASK_STATE_PENDING, ve
 
 async def test_every_option_arrives(run, gateway) -> None:
     gateway.script("CreateTask", tasks_pb.CreateTaskResponse(task=TASK))
-    options = (
-        "--queue q --priority high --delay 60 --expires 2027-01-01T00:00:00Z --max-attempts 2 --timeout 1.5 --key k"
-    )
+    options = "--queue q --priority high --expires 2027-01-01T00:00:00Z --max-attempts 2 --timeout 1.5 --key k"
 
     ran = await run("create", "greet", '{"name": "Ada"}', *options.split(), "--label", "a=b=c", "--label", "d=")
+    await run("create", "greet", "--delay", "60")
+    await run("create", "greet", "--at", "2027-01-01T00:00:00Z", "--id", "mine")
 
     assert (ran.code, ran.json_lines()) == (
         0,
         [{"id": "t", "type": "greet", "state": "TASK_STATE_PENDING", "version": "1"}],
     )
-    (request,) = gateway.requests
+    request, delayed, scheduled = gateway.requests
     task = request.task
     assert (task.type, task.queue, task.input.text) == ("greet", "q", '{"name": "Ada"}')
     assert (task.priority, task.retry_policy.max_attempts, request.idempotency_key) == (3, 2, "k")
     assert task.expire_time.ToDatetime(UTC) == datetime(2027, 1, 1, tzinfo=UTC)
     assert dict(task.labels) == {"a": "b=c", "d": ""}
-    assert task.HasField("schedule_time")
+    assert delayed.task.HasField("schedule_time")
+    assert (scheduled.task_id, scheduled.task.schedule_time.ToDatetime(UTC)) == (
+        "mine",
+        datetime(2027, 1, 1, tzinfo=UTC),
+    )
+
+
+@pytest.mark.parametrize("options", [("--key", ""), ("--id", ""), ("--delay", "inf"), ("--timeout", "1e15")])
+async def test_value_that_cannot_be_meant_is_one_line(run, gateway, options) -> None:
+    ran = await run("create", "greet", *options)
+
+    assert (ran.code, ran.err.count("\n"), gateway.requests) == (2, 1, [])
+    assert ran.err.startswith("taskwire: ")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("--at", "9999-12-31T23:59:59-12:00"), ("--delay", "1", "--key", "k"), ("--delay", "1", "--id", "mine")],
+)
+async def test_options_that_cannot_be_meant_are_refused(run, gateway, capsys, options) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        await run("create", "greet", *options)
+    assert "error: " in capsys.readouterr().err.splitlines()[-1]
+    assert gateway.requests == []
 
 
 async def test_input_from_standard_input(run, gateway, monkeypatch) -> None:

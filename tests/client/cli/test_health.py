@@ -74,3 +74,16 @@ def test_over_http_without_an_address_is_a_usage_error(monkeypatch, capsys) -> N
 def test_certificate_that_cannot_be_read(tmp_path, capsys) -> None:
     assert health.main(["--ca-file", str(tmp_path / "none.pem")]) == 2
     assert "none.pem" in capsys.readouterr().err
+
+
+async def test_what_does_not_speak_http_is_one_line(capsys) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"SSH-2.0-OpenSSH\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        host, port = server.sockets[0].getsockname()
+        assert await asyncio.to_thread(health.main, ["--http", "--address", f"{host}:{port}"]) == 1
+
+    assert capsys.readouterr().err == "taskwire: SSH-2.0-OpenSSH\n"

@@ -16,7 +16,7 @@ def _final(state: task_pb2.TaskState.ValueType) -> tasks_pb.WatchTaskResponse:
 
 @pytest.mark.parametrize(
     ("state", "code"),
-    [(task_pb2.TASK_STATE_SUCCEEDED, 0), (task_pb2.TASK_STATE_FAILED, 3), (task_pb2.TASK_STATE_CANCELLED, 4)],
+    [(task_pb2.TASK_STATE_SUCCEEDED, 0), (task_pb2.TASK_STATE_FAILED, 3), (task_pb2.TASK_STATE_CANCELLED, 4), (42, 1)],
 )
 async def test_exit_code_says_how_the_task_ended(run, gateway, state, code) -> None:
     gateway.script("GetTask", tasks_pb.GetTaskResponse(task=task_pb2.Task(id="t")))
@@ -46,6 +46,16 @@ async def test_versions_and_progress_are_lines(run, gateway) -> None:
         ["v2", "SUCCEEDED", "result"],
     ]
     assert gateway.requests[1].after_version == 0
+
+
+@pytest.mark.parametrize(
+    "options",
+    ["t --queue q", "t --type x", "t --state failed", "t --label k=v", "--history", "--history --queue q"],
+)
+async def test_options_that_would_do_nothing_are_refused(run, gateway, options) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        await run("watch", *options.split())
+    assert gateway.requests == []
 
 
 async def test_unknown_task_is_an_error(run, gateway, reject) -> None:
