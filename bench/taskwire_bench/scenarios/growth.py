@@ -29,7 +29,7 @@ async def measure(plan: Plan) -> Result:
     observed = conditions.observe()
     tasks = min(RUN_TASKS, max(2_000, plan.count // 10))
     figures: list[Figure] = []
-    async with Site.open(settings={"max_wal_size": "8GB"}) as site, Rig.open(site) as rig:
+    async with Site.open() as site, Rig.open(site) as rig:
         await rig.pass_through(tasks)
         await rig.books.clear()
         empty: list[Run] = []

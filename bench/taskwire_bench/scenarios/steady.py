@@ -21,8 +21,6 @@ from taskwire_bench.rig import Rig, this_moment
 from taskwire_bench.site import SERVICE_SETTINGS, Site
 from taskwire_bench.spread import Spread, percentile
 
-_SERVER = {"shared_buffers": "1GB", "max_wal_size": "8GB"}
-"""For gigabytes of tables, instead of the 128 MB and 2 GB of a server for development."""
 _REHEARSAL_TASKS_PER_SECOND = 100
 """Of the duration: how many tasks the maximum is taken from."""
 _JUDGED = ("gateway", "processor", "nats")
@@ -44,7 +42,7 @@ class Memory(Struct, frozen=True, array_like=True):
 async def measure(plan: Plan) -> Result:
     """Hold half of the maximum for `plan.count` seconds."""
     observed = conditions.observe()
-    async with Site.open(settings=_SERVER) as site, Rig.open(site) as rig:
+    async with Site.open() as site, Rig.open(site) as rig:
         tasks = plan.count * _REHEARSAL_TASKS_PER_SECOND
         await _maximum(rig, tasks)
         rate = await _maximum(rig, tasks) / 2

@@ -26,7 +26,7 @@ _LOOK_SECONDS = 0.1
 async def measure(plan: Plan) -> Result:
     """Measure with `plan.count` finished tasks of the last days in place."""
     observed = conditions.observe()
-    async with Site.open(settings={"max_wal_size": "8GB"}) as site:
+    async with Site.open() as site:
         url = await site.database("bench")
         tasks = await _fill_days(url, plan.count)
         runs = []
