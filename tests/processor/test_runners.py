@@ -73,9 +73,10 @@ async def test_work_is_spread_over_shared_runners(listener, eventually):
     assert sorted(pids.count(pid) for pid in set(pids)) == [5, 5]
 
 
-async def test_an_input_is_kept_until_a_runner_has_it(listener):
+async def test_an_input_is_kept_until_a_runner_has_it(listener, meeting):
     async with _runners(listener, alone_max=1) as runners:
-        given, waiting = _held("coroutine", 1, data=b"{}"), _held("pid_alone", 2, data=b"{}")
+        given = _held("coroutine", 1, data=msgspec.json.encode(meeting.place()))
+        waiting = _held("pid_alone", 2, data=b"{}")
         runners.run(given)
         runners.run(waiting)
         assert (given.task.input, waiting.task.input) == (None, Payload(b"{}", is_text=True))

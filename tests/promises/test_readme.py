@@ -26,13 +26,13 @@ def _commands(program: str) -> list[str]:
     return [line[2:] for line in joined.splitlines() if line.startswith("$ ") and program in line.split()[1]]
 
 
-async def _run(command: str, address: str, task_id: str) -> str:
+async def _run(command: str, address: str, task_id: str, home: Path) -> str:
     line = _PLACEHOLDER.sub(task_id, command.replace(_PRINTED_ADDRESS, address))
     words = shlex.split(line)
     words[0] = shutil.which(Path(words[0]).name, path=f"{Path(sys.executable).parent}:{_search_path()}") or words[0]
     process = await asyncio.create_subprocess_exec(
         *words,
-        env={"TASKWIRE_ADDRESS": address, "PATH": _search_path(), "HOME": "/nonexistent"},
+        env={"TASKWIRE_ADDRESS": address, "PATH": _search_path(), "HOME": str(home)},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
@@ -57,7 +57,7 @@ def test_the_readme_calls_nothing_that_make_start_does_not_install() -> None:
 
 @pytest.mark.parametrize("program", ["grpcurl", "buf", "taskwire"])
 async def test_the_lines_of_the_readme_work_as_printed(
-    program: str, stack: Stack, connect: Callable[[str], Client]
+    program: str, stack: Stack, connect: Callable[[str], Client], tmp_path: Path
 ) -> None:
     if program == "grpcurl" and shutil.which(program) is None:
         pytest.skip("grpcurl is not installed")
@@ -65,7 +65,7 @@ async def test_the_lines_of_the_readme_work_as_printed(
     await stack.processor()
     task = await connect(address).create("sleep", {"seconds": 0.2})
 
-    outputs = [await _run(command, address, task.id) for command in _commands(program)]
+    outputs = [await _run(command, address, task.id, tmp_path) for command in _commands(program)]
 
     assert outputs
     assert any("TASK_STATE_PENDING" in output for output in outputs), "one of the lines creates a task"
