@@ -7,6 +7,7 @@ from contextlib import suppress
 from uuid import UUID
 
 from taskwire_processor.backlog import Backlog
+from taskwire_processor.completer import Completer
 from taskwire_processor.deafness import Deafness
 from taskwire_processor.demand import Demand
 from taskwire_processor.runners import Runners
@@ -62,15 +63,15 @@ class Claimer:
         queues: Sequence[str] | None,
         slots: Slots,
         runners: Runners,
+        completer: Completer,
         ear: Ear,
         deafness: Deafness,
         bell: Bell,
         take_in: Callable[[Sequence[ClaimedTask]], None],
         unanswered: Callable[[], None],
-        is_full: Callable[[], bool],
         metrics: ProcessorMetrics,
     ) -> None:
-        """Take who is told what was claimed, and of what may have been, and who says when nothing more should start.
+        """Take who is told what was claimed, and of what may have been.
 
         Args:
             db: Where the tasks are.
@@ -78,12 +79,12 @@ class Claimer:
             queues: Of these only; None for all.
             slots: As many as run at once.
             runners: Tell which types there are.
+            completer: Says when so many outcomes wait that nothing more should be started, and when no longer.
             ear: Brings the rings.
             deafness: Judges by what is found whether it hears.
             bell: Struck for what has changed.
             take_in: Runs tasks that were claimed.
             unanswered: Told of a claim without an answer: it may have been carried out, or may still be.
-            is_full: Says that nothing more should be started.
             metrics: Count.
         """
         self._db = db
@@ -96,7 +97,7 @@ class Claimer:
         self._bell = bell
         self._take_in = take_in
         self._unanswered = unanswered
-        self._is_full = is_full
+        self._completer = completer
         self._metrics = metrics
         self._loop = asyncio.get_running_loop()
         self._backlog = Backlog()
@@ -113,7 +114,7 @@ class Claimer:
         self._claiming = 0
         self._claiming_alone = 0
         self._alone_left_waiting, self._alone_may_fit = False, asyncio.Event()
-        slots.on_freed = self._note_freed
+        slots.on_freed = completer.on_stored = self._note_room
 
     def hear(self, ring: Ring) -> None:
         """Take note of a ring."""
@@ -238,7 +239,7 @@ class Claimer:
                 if found_nothing and took >= LONG_ROUND_SECONDS:
                     await self._wait(self._closed, min(took / ALONE_TIME_PART, SPACED_SECONDS_MAX))
 
-    def _note_freed(self) -> None:
+    def _note_room(self) -> None:
         self._woken.set()
         if self._alone_left_waiting:
             self._alone_may_fit.set()
@@ -330,7 +331,7 @@ class Claimer:
     # Both.
 
     def _room(self) -> int:
-        if self._closed.is_set() or not self._runners.is_ready or self._is_full():
+        if self._closed.is_set() or not self._runners.is_ready or self._completer.is_full:
             return 0
         return max(0, self._slots.free)
 

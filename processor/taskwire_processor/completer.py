@@ -45,8 +45,11 @@ class Completer:
         self._bell = bell
         self._ringer = ringer
         self._metrics = metrics
-        self._succeeded: OutcomeLine[tuple[Succeeded, Held]] = OutcomeLine(self._store_successes)
-        self._others: OutcomeLine[tuple[Unsuccessful, Held]] = OutcomeLine(self._store_others)
+        self.on_stored: Callable[[], None] = _nobody
+        """Called whenever outcomes have been stored, which may end that it `is_full`."""
+        told = self._note_stored
+        self._succeeded: OutcomeLine[tuple[Succeeded, Held]] = OutcomeLine(self._store_successes, shrunk=told)
+        self._others: OutcomeLine[tuple[Unsuccessful, Held]] = OutcomeLine(self._store_others, shrunk=told)
         self._progress: dict[Fence, ProgressReport] = {}
         self._progress_came = asyncio.Event()
 
@@ -82,6 +85,9 @@ class Completer:
             group.create_task(self._succeeded.run())
             group.create_task(self._others.run())
             group.create_task(self._store_progress())
+
+    def _note_stored(self) -> None:
+        self.on_stored()
 
     async def _store_successes(self, batch: list[tuple[Succeeded, Held]]) -> None:
         applied: set[Fence] = set()
@@ -196,6 +202,10 @@ class Completer:
             if outcome.fence not in applied:
                 self._metrics.refused.inc()
                 log.warning(Event.COMPLETION_REFUSED, task_id=str(held.task.id), attempt=held.task.attempt)
+
+
+def _nobody() -> None:
+    """Nobody waits for outcomes to be stored."""
 
 
 def _fences(outcomes: Sequence[Succeeded | Unsuccessful]) -> list[Fence]:

@@ -20,9 +20,10 @@ FULL_BATCH = 500
 class OutcomeLine(Generic[T]):
     """Stores what it is given in batches: at once when idle, and else whatever gathers during the batch before."""
 
-    def __init__(self, store: Callable[[list[T]], Awaitable[None]]) -> None:
-        """Take what stores a batch. It raises nothing and returns when the batch is dealt with."""
+    def __init__(self, store: Callable[[list[T]], Awaitable[None]], *, shrunk: Callable[[], None]) -> None:
+        """Take what stores a batch, raises nothing and returns when that is dealt with, and who is told afterwards."""
         self._store = store
+        self._shrunk = shrunk
         self._waiting: list[T] = []
         self._storing: list[list[T]] = []
         self._moved = asyncio.Event()
@@ -74,3 +75,4 @@ class OutcomeLine(Generic[T]):
         self._moved.set()
         if not (self._waiting or self._storing):
             self._emptied.set()
+        self._shrunk()

@@ -156,12 +156,12 @@ class Tenure:
             queues=self._queues,
             slots=self._slots,
             runners=self._runners,
+            completer=self._completer,
             ear=ear,
             deafness=deafness,
             bell=self._house.bell,
             take_in=self._take_in,
             unanswered=leaseholder.doubt,
-            is_full=lambda: self._completer.is_full,
             metrics=self._house.metrics,
         )
 

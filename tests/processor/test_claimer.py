@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from taskwire_processor.claimer import CLAIMS_MAX, FEW_TASKS
+from taskwire_processor.claimer import CLAIM_SECONDS, CLAIMS_MAX, FEW_TASKS
 from taskwire_processor.scan import Scan
 from taskwire_shared.domain.errors import BackendUnavailable
 from taskwire_shared.domain.task import TaskState
@@ -79,6 +79,22 @@ async def test_p5_scan_that_takes_long_leaves_room_for_what_is_rung(processor, t
 
     assert {task.state for task in ended} == {S.SUCCEEDED}
     assert slow_scans.rooms[0] == 5
+
+
+async def test_claims_go_on_as_soon_as_outcomes_are_no_longer_too_many(
+    processor, tasks, eventually, monkeypatch, slow_scans
+):
+    monkeypatch.setattr("taskwire_processor.completer.UNSTORED_MAX", 1)
+    # Nothing but the news of it lets the claimer look.
+    monkeypatch.setattr("taskwire_processor.claimer.LOOK_SECONDS", 3600.0)
+    async with processor(concurrency=10):
+        await tasks.ends(await tasks.create("pid"))
+        slow_scans.begin()
+        await eventually(lambda: slow_scans.rooms)
+        ended = [await tasks.ends(one, timeout=CLAIM_SECONDS - 1) for one in await tasks.create_many("pid", 20)]
+        slow_scans.gate.set()
+
+    assert {task.state for task in ended} == {S.SUCCEEDED}
 
 
 async def test_paused_queue_is_left_alone_until_it_is_resumed(processor, tasks, db):

@@ -12,6 +12,10 @@ class _Store:
         self.batches: list[list[int]] = []
         self.began = asyncio.Event()
         self.go_on = asyncio.Event()
+        self.shrunk = 0
+
+    def note(self) -> None:
+        self.shrunk += 1
 
     async def __call__(self, batch: list[int]) -> None:
         self.batches.append(batch)
@@ -25,7 +29,7 @@ async def store():
 
 
 async def test_stores_at_once_when_idle_and_gathers_meanwhile(store):
-    line = OutcomeLine(store)
+    line = OutcomeLine(store, shrunk=store.note)
     running = asyncio.create_task(line.run())
     line.add(1)
     await asyncio.wait_for(store.began.wait(), 5)
@@ -41,7 +45,7 @@ async def test_stores_at_once_when_idle_and_gathers_meanwhile(store):
 
 
 async def test_full_batches_do_not_wait_for_those_before_them_up_to_a_number(store):
-    line = OutcomeLine(store)
+    line = OutcomeLine(store, shrunk=store.note)
     running = asyncio.create_task(line.run())
     line.add(0)
     await asyncio.wait_for(store.began.wait(), 5)
@@ -63,7 +67,7 @@ async def test_full_batches_do_not_wait_for_those_before_them_up_to_a_number(sto
 
 async def test_batches_are_bounded(store):
     store.go_on.set()
-    line = OutcomeLine(store)
+    line = OutcomeLine(store, shrunk=store.note)
     for number in range(BATCH_MAX + 1):
         line.add(number)
     running = asyncio.create_task(line.run())
@@ -71,3 +75,4 @@ async def test_batches_are_bounded(store):
     running.cancel()
 
     assert [len(batch) for batch in store.batches] == [BATCH_MAX, 1]
+    assert store.shrunk == len(store.batches)
