@@ -61,8 +61,12 @@ class Books:
             await connection.close()
 
     async def clear(self) -> None:
-        """Empty the tables, and let Postgres write down what it has put off, so that no run pays for another."""
+        """Empty the tables, and write down what was put off, so that no run pays for another."""
         await self._connection.execute("TRUNCATE tasks, task_events, idempotency_keys")
+        await self.write_down()
+
+    async def write_down(self) -> None:
+        """Let Postgres write down what it has put off."""
         await self._connection.execute("CHECKPOINT")
 
     async def wait_until_done(self, *, patience_seconds: float) -> None:

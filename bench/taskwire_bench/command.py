@@ -40,7 +40,7 @@ SCENARIOS: Mapping[str, Size] = {
     "watchers": Size(10_000, 1, 200),
     "payload": Size(20_000, 3, 2_000),
     "peers": Size(100_000, 5, 2_000),
-    "growth": Size(10_000_000, 3, 20_000, together=False),
+    "growth": Size(10_000_000, 5, 20_000, together=False),
     "steady": Size(600, 1, 20, together=False),
     "processes": Size(100_000, 3, 5_000, together=False),
     "verify": Size(10_000_000, 1, 20_000, together=False),

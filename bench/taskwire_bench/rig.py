@@ -56,7 +56,7 @@ class Rig:
     ) -> AsyncIterator["Rig"]:
         """Make a database and start services on it until the block ends."""
         url = await site.database(database)
-        async with Books.open(url) as books, site.stack(url, **variables) as stack:
+        async with Books.open(url) as books, site.stack(f"{database}-logs", url, **variables) as stack:
             try:
                 for _ in range(gateways):
                     await stack.gateway()

@@ -75,8 +75,13 @@ class Site:
         async with self._administration() as connection:
             await connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
-    def stack(self, database_url: str, **variables: str) -> Stack:
-        """Describe services on a database; `concurrency="100"` sets TASKWIRE_CONCURRENCY."""
+    def stack(self, name: str, database_url: str, **variables: str) -> Stack:
+        """Describe services on a database, whose logs go to the folder `name`.
+
+        `concurrency="100"` sets TASKWIRE_CONCURRENCY.
+        """
+        logs = self.folder / name
+        logs.mkdir()
         own = {f"TASKWIRE_{name.upper()}": value for name, value in variables.items()}
         environment = {
             **ENVIRONMENT,
@@ -86,7 +91,7 @@ class Site:
             "TASKWIRE_NATS_REPLICAS": str(len(self.nats)),
             **own,
         }
-        return Stack(environment, folder=self.folder)
+        return Stack(environment, folder=logs)
 
     async def postgres_settings(self) -> dict[str, str]:
         """Return the settings of Postgres that decide how fast it is and what survives."""
