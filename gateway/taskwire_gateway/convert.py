@@ -23,7 +23,7 @@ from taskwire_shared.domain.task import (
     TaskState,
     WaitReason,
 )
-from taskwire_shared.identifiers import fresh_identifier, identifier
+from taskwire_shared.identifiers import fresh_identifiers, identifier
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -47,7 +47,7 @@ def new_task(tenant: str, request: pb.CreateTaskRequest) -> NewTask:
     priority = _PRIORITIES[task.priority]
     labels = dict(task.labels)
     return NewTask(
-        id=identifier(request.task_id) if request.task_id else fresh_identifier(),
+        id=identifier(request.task_id) if request.task_id else next(fresh_identifiers()),
         tenant=tenant,
         queue=queue,
         type=task.type,

@@ -6,9 +6,10 @@ and `convert`.
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from uuid import UUID
 
 from taskwire.v1 import task_pb2
 from taskwire.v1 import task_service_pb2 as pb
@@ -17,7 +18,7 @@ from taskwire_gateway.request_hash import plain_request_hash
 from taskwire_shared.domain import limits
 from taskwire_shared.domain.ids import floor_id
 from taskwire_shared.domain.task import DEFAULT_QUEUE, NewTask, Payload, TaskPriority
-from taskwire_shared.identifiers import fresh_identifier, identifier
+from taskwire_shared.identifiers import fresh_identifiers, identifier
 
 _PRIORITIES = {0: TaskPriority.NORMAL, **{int(priority): priority for priority in TaskPriority}}
 _NAMES_REMEMBERED = 1_000
@@ -31,17 +32,19 @@ _is_queue = lru_cache(_NAMES_REMEMBERED)(fields.is_queue)
 
 def plain_tasks(tenant: str, requests: Iterable[pb.CreateTaskRequest]) -> list[NewTask] | None:
     """Make the tasks that `requests` ask for, or return None where one of them has to be looked at more closely."""
-    oldest, newest = _fresh_ids(int(time.time()))
+    (oldest, newest), fresh = _fresh_ids(int(time.time())), fresh_identifiers()
     tasks = []
     for request in requests:
-        task = _plain_task(tenant, request, oldest, newest)
+        task = _plain_task(tenant, request, oldest, newest, fresh)
         if task is None:
             return None
         tasks.append(task)
     return tasks
 
 
-def _plain_task(tenant: str, request: pb.CreateTaskRequest, oldest: str, newest: str) -> NewTask | None:
+def _plain_task(
+    tenant: str, request: pb.CreateTaskRequest, oldest: str, newest: str, fresh: Iterator[UUID]
+) -> NewTask | None:
     task, task_id = request.task, request.task_id
     if request.idempotency_key or _has_rare_fields(task):
         return None
@@ -56,7 +59,7 @@ def _plain_task(tenant: str, request: pb.CreateTaskRequest, oldest: str, newest:
         if payload is None:
             return None
     return NewTask(
-        id=identifier(task_id) if task_id else fresh_identifier(),
+        id=identifier(task_id) if task_id else next(fresh),
         tenant=tenant,
         queue=queue,
         type=type_name,

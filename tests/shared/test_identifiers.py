@@ -1,11 +1,13 @@
 """The fast class of identifiers is Python's as far as anybody can tell."""
 
-from uuid import UUID
+import time
+from itertools import islice
+from uuid import RFC_4122, UUID
 
 import pytest
 
 from taskwire_shared.domain.ids import new_id
-from taskwire_shared.identifiers import fresh_identifier, identifier
+from taskwire_shared.identifiers import fresh_identifiers, identifier
 
 
 def test_an_identifier_is_a_uuid():
@@ -28,9 +30,12 @@ def test_nonsense_is_none(nonsense):
         identifier(nonsense)
 
 
-def test_a_fresh_one_is_new_and_of_version_7():
-    ids = {fresh_identifier() for _ in range(100)}
+def test_fresh_ones_are_new_and_of_version_7_and_of_their_time():
+    before = time.time_ns() // 1_000_000
+    ids = list(islice(fresh_identifiers(), 200))
+    after = time.time_ns() // 1_000_000
 
-    assert len(ids) == 100
+    assert len({one.int & (1 << 62) - 1 for one in ids}) == 200
     assert {type(one) for one in ids} == {type(identifier(bytes(16)))}
-    assert {one.version for one in ids} == {7}
+    assert {(one.version, one.variant) for one in ids} == {(7, RFC_4122)}
+    assert all(before <= one.int >> 80 <= after for one in ids)

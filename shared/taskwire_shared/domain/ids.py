@@ -8,6 +8,9 @@ from uuid import UUID
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
+RANDOM_BYTES = 10
+"""Of which an identifier takes 74 bits."""
+
 _VERSION_7 = 0x7 << 76
 _VARIANT_RFC = 0b10 << 62
 _RAND_A_MASK = 0xFFF << 64
@@ -21,10 +24,15 @@ def new_id() -> UUID:
 
 def id_at(unix_ms: int) -> UUID:
     """Make a fresh UUIDv7 whose time is `unix_ms`, milliseconds since 1970."""
-    random_bits = int.from_bytes(os.urandom(10), "big")
+    return UUID(int=id_number(unix_ms, os.urandom(RANDOM_BYTES)))
+
+
+def id_number(unix_ms: int, random: bytes) -> int:
+    """Put the number of a UUIDv7 together from its time and `RANDOM_BYTES` random bytes."""
+    random_bits = int.from_bytes(random, "big")
     rand_a = (random_bits << 2) & _RAND_A_MASK
     rand_b = random_bits & _RAND_B_MASK
-    return UUID(int=unix_ms << 80 | _VERSION_7 | rand_a | _VARIANT_RFC | rand_b)
+    return unix_ms << 80 | _VERSION_7 | rand_a | _VARIANT_RFC | rand_b
 
 
 def floor_id(moment: datetime) -> UUID:
