@@ -160,6 +160,20 @@ async def test_dead_runner_is_replaced(listener, eventually):
     assert culprit in held
 
 
+async def test_a_runner_that_is_cut_off_is_handed_nothing_more_though_it_lives(listener, eventually):
+    async with _runners(listener) as runners:
+        culprit, waiting = _held("scribble", 1), _held("pid", 2)
+        runners.run(culprit)
+        await eventually(lambda: not runners.is_ready)
+        runners.run(waiting)
+        assert (waiting.runner, listener.deaths.qsize()) == (None, 0)
+        held, _ = await asyncio.wait_for(listener.deaths.get(), 10)
+        await listener.pids(1)
+
+    assert held == [culprit]
+    assert waiting.runner is not culprit.runner
+
+
 async def test_killing_a_runner_is_told_as_a_death(listener):
     async with _runners(listener) as runners:
         held = _held("hold_gil", 1, data=b'{"seconds": 60, "folder": "/tmp"}')
