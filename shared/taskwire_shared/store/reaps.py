@@ -7,6 +7,7 @@ from taskwire_shared.domain.outcome import WORKER_LOST, Fence, HandedBack
 from taskwire_shared.domain.ready import Swept
 from taskwire_shared.store.completions import Settled, settle
 from taskwire_shared.store.database import Database
+from taskwire_shared.store.history import STATE
 from taskwire_shared.store.locked import lock_and_change
 from taskwire_shared.store.rows import to_swept
 from taskwire_shared.store.verdicts import CARRY_OUT, HELD_COLUMNS, Wish, failure_literal
@@ -37,13 +38,16 @@ SELECT lost.id FROM gaps, LATERAL (
 LIMIT $1
 """
 
+# Once more who is alive: between its beginning and its lock, somebody else may have taken a task back, and a processor
+# that the statement above did not see may have claimed it.
 TAKE_BACK = f"""
 WITH held AS (
     SELECT {HELD_COLUMNS}, {Wish.TAKE_BACK:d} AS wish,
         {failure_literal(WORKER_LOST, "the processor stopped renewing its lease")} AS failure,
         NULL::jsonb AS final_failure, NULL::double precision AS retry_in
     FROM tasks t
-    WHERE t.id = ANY ($1::uuid[])
+    WHERE t.id = ANY ($1::uuid[]) AND {STATE} = 3
+        AND NOT EXISTS (SELECT FROM processors p WHERE p.id = t.processor AND p.lease_until > now())
     ORDER BY t.id
 ), {CARRY_OUT}
 """

@@ -81,6 +81,15 @@ async def test_p7_what_was_to_be_cancelled_is_not_tried_again(db, claimed, proce
     assert await history(fence.task_id) == [S.PENDING, S.RUNNING, S.RUNNING, S.CANCELLED]
 
 
+async def test_what_a_living_processor_has_claimed_since_it_was_found_is_left_alone(db, claimed, processor):
+    """Between its beginning and its lock, `LOCK_LOST` does not see who else has come to live."""
+    fence = await claimed()
+    assert await db.fetch(reaps.TAKE_BACK, [fence.task_id]) == []
+    await kill(db, processor)
+    assert len(await db.fetch(reaps.TAKE_BACK, [fence.task_id])) == 1
+    assert await db.fetch(reaps.TAKE_BACK, [fence.task_id]) == []
+
+
 async def test_many_sweepers_take_each_task_back_once(db, creations, new_task, processor):
     tasks = [new_task() for _ in range(100)]
     await creations.create_tasks(tasks)
