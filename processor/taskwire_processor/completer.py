@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import TypeVar
 from uuid import UUID
@@ -95,7 +95,8 @@ class Completer:
         async def write(outcomes: list[Succeeded]) -> None:
             applied.update(await completions.succeed(self._db, self._processor, outcomes))
 
-        applied |= await self._persist([outcome for outcome, _ in batch], write)
+        found = await self._persist([outcome for outcome, _ in batch], write)
+        applied |= {fence for fence, state in found.items() if state is TaskState.SUCCEEDED}
         self._bell.strike()
         self._count_successes(batch)
         self._metrics.task_processing_success.inc(len(applied))
@@ -107,23 +108,26 @@ class Completer:
         async def write(outcomes: list[Unsuccessful]) -> None:
             settled.extend(await completions.settle(self._db, self._processor, outcomes))
 
-        applied = await self._persist([outcome for outcome, _ in batch], write)
-        applied |= {one.fence for one in settled}
+        found = await self._persist([outcome for outcome, _ in batch], write)
+        applied = found.keys() | {one.fence for one in settled}
         self._bell.strike()
-        self._ring_again(batch, settled)
+        self._ringer.ring(filter(None, (one.ready for one in settled)))
+        self._ring_again(batch, found)
         self._count_others(batch, settled)
         self._note_refused(batch, applied)
 
-    async def _persist(self, outcomes: list[O], write: Callable[[list[O]], Awaitable[None]]) -> set[Fence]:
-        """Write until the database has answered. Returns what turned out to be stored although it had not said so."""
-        found: set[Fence] = set()
+    async def _persist(
+        self, outcomes: list[O], write: Callable[[list[O]], Awaitable[None]]
+    ) -> Mapping[Fence, TaskState]:
+        """Write until the database has answered. Returns how attempts ended of which it had not said so."""
+        found: dict[Fence, TaskState] = {}
         pause = RETRY_SECONDS_MIN
         is_unknown = False
         while True:
             try:
                 if is_unknown:
                     # A commit without an answer: nothing is said before it is known what became of it.
-                    found |= (await completions.ended(self._db, self._processor, _fences(outcomes))).keys()
+                    found |= await completions.ended(self._db, self._processor, _fences(outcomes))
                     outcomes = [outcome for outcome in outcomes if outcome.fence not in found]
                 await self._write_or_isolate(outcomes, write)
             except BackendUnavailable:
@@ -170,12 +174,12 @@ class Completer:
                 log.warning(Event.COMPLETION_FAILED, reports=len(reports))
             await asyncio.sleep(PROGRESS_SECONDS)
 
-    def _ring_again(self, batch: Sequence[tuple[Unsuccessful, Held]], settled: Sequence[Settled]) -> None:
-        pending = {one.fence for one in settled if one.state is TaskState.PENDING}
+    def _ring_again(self, batch: Sequence[tuple[Unsuccessful, Held]], found: Mapping[Fence, TaskState]) -> None:
+        """Ring for tasks that wait again, though nobody was told when they began to."""
         self._ringer.ring(
             Ready(outcome.fence.task_id, held.task.queue, held.task.priority)
             for outcome, held in batch
-            if outcome.fence in pending
+            if found.get(outcome.fence) is TaskState.PENDING
         )
 
     def _count_successes(self, batch: Sequence[tuple[Succeeded, Held]]) -> None:

@@ -10,6 +10,8 @@ from taskwire_processor.canceller import Canceller
 from taskwire_processor.completer import Completer
 from taskwire_processor.held import StopReason
 from taskwire_processor.stopper import Stopper
+from taskwire_shared.bus.bells import Bell
+from taskwire_shared.bus.rings import Ringer
 from taskwire_shared.domain.defaults import RENEWAL_SECONDS
 from taskwire_shared.domain.errors import BackendUnavailable
 from taskwire_shared.domain.outcome import Fence
@@ -102,6 +104,8 @@ class Leaseholder:
         completer: Completer,
         stopper: Stopper,
         canceller: Canceller,
+        ringer: Ringer,
+        bell: Bell,
     ) -> None:
         self._db = db
         self._lease = lease
@@ -109,6 +113,8 @@ class Leaseholder:
         self._completer = completer
         self._stopper = stopper
         self._canceller = canceller
+        self._ringer = ringer
+        self._bell = bell
         self._loop = asyncio.get_running_loop()
         self._doubted = asyncio.Event()
 
@@ -131,7 +137,9 @@ class Leaseholder:
         unknown = [fence for fence in old if self._attempts.find(fence) is None and fence not in unstored]
         if unknown:
             log.warning(Event.CLAIMS_HANDED_BACK, tasks=len(unknown))
-            await reaps.hand_back_unknown(self._db, self._lease.processor.id, unknown)
+            settled = await reaps.hand_back_unknown(self._db, self._lease.processor.id, unknown)
+            self._ringer.ring(filter(None, (one.ready for one in settled)))
+            self._bell.strike()
 
     async def _renew_until_lost(self) -> None:
         while True:

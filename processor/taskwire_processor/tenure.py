@@ -121,6 +121,8 @@ class Tenure:
             completer=self._completer,
             stopper=self._stopper,
             canceller=self._canceller,
+            ringer=house.ringer,
+            bell=house.bell,
         )
         ear = Ear(house.bus, self._served_queues, replicas=house.settings.nats_replicas)
         deafness = Deafness(house.bus, ear, house.ringer)

@@ -14,7 +14,7 @@ from taskwire_shared.domain.ids import new_id
 from taskwire_shared.domain.outcome import Failed, HandedBack, Succeeded
 from taskwire_shared.domain.ready import Ready
 from taskwire_shared.domain.task import Failure, Payload, TaskPriority, TaskState
-from taskwire_shared.store import claims, completions, processors
+from taskwire_shared.store import claims, completions, processors, reaps
 from taskwire_shared.store.processors import Processor
 from taskwire_shared.telemetry.metrics import ProcessorMetrics
 
@@ -92,6 +92,46 @@ async def test_p4_commit_without_an_answer_is_looked_up(desk, tasks, monkeypatch
     assert (task.state, task.version) == (S.SUCCEEDED if name == "succeed" else S.PENDING, 3)
     assert len(calls) == (1 if is_committed else 2)
     assert desk.metrics.refused._value.get() == 0
+
+
+async def test_what_was_handed_back_without_an_answer_is_rung(desk, tasks, monkeypatch):
+    (held,) = await desk.claim(1)
+    rung: list[Ready] = []
+    monkeypatch.setattr(Ringer, "ring", lambda _, ready: rung.extend(ready))
+    original, calls = completions.settle, []
+
+    async def lose_the_answer(*args):
+        settled = await original(*args)
+        calls.append(args)
+        if len(calls) == 1:
+            raise BackendUnavailable
+        return settled
+
+    monkeypatch.setattr(completions, "settle", lose_the_answer)
+    desk.completer.add(HandedBack(held.fence), held)
+    await desk.stored()
+
+    assert rung == [Ready(held.task.id, "default", TaskPriority.NORMAL)]
+
+
+async def test_what_the_sweeper_took_back_in_an_outage_is_no_success(desk, tasks, monkeypatch, db):
+    (held,) = await desk.claim(1)
+    await db.execute("UPDATE processors SET lease_until = clock_timestamp()")
+    await reaps.take_back(db, 10)
+    original, calls = completions.succeed, []
+
+    async def fail_once(*args):
+        calls.append(args)
+        if len(calls) == 1:
+            raise BackendUnavailable
+        return await original(*args)
+
+    monkeypatch.setattr(completions, "succeed", fail_once)
+    desk.completer.add(Succeeded(held.fence, None), held)
+    await desk.stored()
+
+    assert (await tasks.get(held.task.id)).state is S.PENDING
+    assert (desk.metrics.task_processing_success._value.get(), desk.metrics.refused._value.get()) == (0, 1)
 
 
 async def test_p4_outcome_of_another_attempt_is_refused(desk, tasks, db):

@@ -7,7 +7,8 @@ from uuid import UUID
 from msgspec import Struct, structs
 
 from taskwire_shared.domain.outcome import Failed, Fence, HandedBack, RunnerLost, Stopped, Succeeded
-from taskwire_shared.domain.task import Failure, TaskState
+from taskwire_shared.domain.ready import Ready
+from taskwire_shared.domain.task import Failure, TaskPriority, TaskState
 from taskwire_shared.store.database import Database
 from taskwire_shared.store.day import by_day, on_their_day
 from taskwire_shared.store.history import CHANGED_COLUMNS, NOTE_CHANGES, NOW, STATE, found_by_id
@@ -78,6 +79,13 @@ class Settled(Struct, frozen=True):
     fence: Fence
     state: TaskState
     """What the task has become: not always what the outcome wished for."""
+    queue: str
+    priority: TaskPriority
+
+    @property
+    def ready(self) -> Ready | None:
+        """What is to be rung, where the task waits again."""
+        return Ready(self.fence.task_id, self.queue, self.priority) if self.state is TaskState.PENDING else None
 
 
 async def succeed(db: Database, processor: UUID, done: Sequence[Succeeded]) -> frozenset[Fence]:
@@ -131,7 +139,10 @@ async def _settle(db: Database, processor: UUID, outcomes: Sequence[Unsuccessful
         [outcome.retry_in_seconds if isinstance(outcome, Failed) else None for outcome in outcomes],
     )
     rows = await on_their_day(SETTLE, ids, lambda statement: db.fetch(statement, processor, ids, *arguments))
-    return [Settled(Fence(row["id"], row["attempt"]), TaskState(row["state"])) for row in rows]
+    return [
+        Settled(Fence(row["id"], row["attempt"]), TaskState(row["state"]), row["queue"], TaskPriority(row["priority"]))
+        for row in rows
+    ]
 
 
 async def ended(db: Database, processor: UUID, fences: Sequence[Fence]) -> Mapping[Fence, TaskState]:

@@ -15,13 +15,18 @@ from taskwire_shared.domain.outcome import (
     Stopped,
     Succeeded,
 )
-from taskwire_shared.domain.task import Failure, Payload, RetryPolicy, TaskState
+from taskwire_shared.domain.ready import Ready
+from taskwire_shared.domain.task import Failure, Payload, RetryPolicy, TaskPriority, TaskState
 from taskwire_shared.store import cancels, claims, completions, dues, reaps
 from taskwire_shared.store.completions import ProgressReport, Settled
 
 S = TaskState
 BOOM = Failure("BOOM", "it went wrong", {"code": "7"})
 FINAL = Failure("FINAL", "it went wrong for good")
+
+
+def _settled(fence, state):
+    return Settled(fence, state, "default", TaskPriority.NORMAL)
 
 
 async def test_a_success_keeps_its_output(db, claimed, processor, read, history):
@@ -69,7 +74,7 @@ async def test_p4_a_success_after_the_task_was_taken_back_is_refused(db, claimed
 async def test_a_failure_for_good(db, claimed, processor, read):
     fence, other = await claimed(), await claimed()
     settled = await completions.settle(db, processor, [Failed(fence, BOOM, final_failure=FINAL), Failed(other, BOOM)])
-    assert sorted(settled, key=lambda one: one.fence.task_id) == [Settled(fence, S.FAILED), Settled(other, S.FAILED)]
+    assert sorted(settled, key=lambda one: one.fence.task_id) == [_settled(fence, S.FAILED), _settled(other, S.FAILED)]
     assert ((await read(fence.task_id)).failure, (await read(fence.task_id)).last_failure) == (FINAL, BOOM)
     assert ((await read(other.task_id)).failure, (await read(other.task_id)).last_failure) == (BOOM, BOOM)
 
@@ -77,7 +82,7 @@ async def test_a_failure_for_good(db, claimed, processor, read):
 async def test_a_retry_waits_for_its_time(db, claimed, processor, read, history):
     fence = await claimed()
     retry = Failed(fence, BOOM, retry_in_seconds=3600)
-    assert await completions.settle(db, processor, [retry]) == [Settled(fence, S.SCHEDULED)]
+    assert await completions.settle(db, processor, [retry]) == [_settled(fence, S.SCHEDULED)]
     task = await read(fence.task_id)
     assert (task.failure, task.last_failure, task.attempt_count) == (None, BOOM, 1)
     assert task.schedule_at - task.updated_at == timedelta(hours=1)
@@ -88,7 +93,8 @@ async def test_a_retry_waits_for_its_time(db, claimed, processor, read, history)
 async def test_p8_a_retry_past_the_attempts_fails(db, claimed, processor, read):
     fence = await claimed(retry_policy=RetryPolicy(max_attempts=1))
     settled = await completions.settle(db, processor, [Failed(fence, BOOM, retry_in_seconds=1)])
-    assert settled == [Settled(fence, S.FAILED)]
+    assert settled == [_settled(fence, S.FAILED)]
+    assert settled[0].ready is None
     task = await read(fence.task_id)
     assert task.last_failure == BOOM
     assert task.failure == Failure(
@@ -101,7 +107,7 @@ async def test_p8_a_retry_past_the_attempts_fails(db, claimed, processor, read):
 async def test_a_retry_past_the_expiry_fails(db, claimed, processor, read):
     fence = await claimed(expire_at=datetime.now(UTC) + timedelta(minutes=1))
     settled = await completions.settle(db, processor, [Failed(fence, BOOM, retry_in_seconds=61)])
-    assert settled == [Settled(fence, S.FAILED)]
+    assert settled == [_settled(fence, S.FAILED)]
     task = await read(fence.task_id)
     assert (task.failure.reason, task.last_failure) == (EXPIRED, BOOM)
 
@@ -110,6 +116,9 @@ async def test_what_is_handed_back_is_excused(db, claimed, processor, read, hist
     fence, stopped = await claimed(retry_policy=RetryPolicy(max_attempts=1)), await claimed()
     settled = await completions.settle(db, processor, [HandedBack(fence), Stopped(stopped)])
     assert {one.state for one in settled} == {S.PENDING}
+    assert {one.ready for one in settled} == {
+        Ready(one.task_id, "default", TaskPriority.NORMAL) for one in (fence, stopped)
+    }
     for one in (fence, stopped):
         task = await read(one.task_id)
         assert (task.attempt, task.excused, task.attempt_count, task.last_failure) == (1, 1, 0, None)
@@ -121,11 +130,11 @@ async def test_what_is_handed_back_is_excused(db, claimed, processor, read, hist
 async def test_p8_a_lost_runner_uses_up_an_attempt_and_the_next_runs_alone(db, claimed, processor, read, history):
     fence = await claimed(retry_policy=RetryPolicy(max_attempts=2))
     lost = Failure("WORKER_LOST", "the runner died", {"exit_code": "-9"})
-    assert await completions.settle(db, processor, [RunnerLost(fence, lost)]) == [Settled(fence, S.PENDING)]
+    assert await completions.settle(db, processor, [RunnerLost(fence, lost)]) == [_settled(fence, S.PENDING)]
     (again,) = await claims.claim_rung(db, processor, [fence.task_id], ["echo"], 1)
     assert (again.attempt_count, again.runs_alone) == (2, True)
     second = Fence(again.id, again.attempt)
-    assert await completions.settle(db, processor, [RunnerLost(second, lost)]) == [Settled(second, S.FAILED)]
+    assert await completions.settle(db, processor, [RunnerLost(second, lost)]) == [_settled(second, S.FAILED)]
     task = await read(fence.task_id)
     assert task.failure.reason == ATTEMPTS_EXHAUSTED
     assert task.failure.message == "2 attempts failed, the last one with WORKER_LOST: the runner died"
@@ -145,7 +154,7 @@ async def test_p8_a_lost_runner_uses_up_an_attempt_and_the_next_runs_alone(db, c
 async def test_p7_where_cancellation_was_asked_for_nothing_is_repeated(db, claimed, processor, read, history, outcome):
     fence = await claimed()
     await cancels.cancel(db, "default", fence.task_id, "enough")
-    assert await completions.settle(db, processor, [outcome(fence)]) == [Settled(fence, S.CANCELLED)]
+    assert await completions.settle(db, processor, [outcome(fence)]) == [_settled(fence, S.CANCELLED)]
     task = await read(fence.task_id)
     assert (task.failure, task.excused, task.finished_at) == (None, 0, task.updated_at)
     assert await history(fence.task_id) == [S.PENDING, S.RUNNING, S.RUNNING, S.CANCELLED]
