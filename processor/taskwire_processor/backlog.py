@@ -6,6 +6,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from taskwire_shared.bus.ear import Ring
+from taskwire_shared.domain.ready import Ready
 from taskwire_shared.domain.task import TaskPriority
 
 
@@ -50,11 +51,15 @@ class Backlog:
         self._count -= len(ids)
         return Pick(ids, rings)
 
-    def refuse_all(self) -> None:
-        """Give every ring that nothing was taken of to other processors."""
+    def give_back(self) -> list[Ready]:
+        """Leave everything to others: refuse rings that nothing was taken of, and return the rest, to be rung again."""
+        rest: list[Ready] = []
         for lane in self._lanes.values():
             for ring, waiting in lane:
                 if len(waiting) == len(ring.ids):
                     ring.refuse()
+                else:
+                    rest += [Ready(one, ring.queue, ring.priority) for one in waiting]
             lane.clear()
         self._count = 0
+        return rest

@@ -6,7 +6,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from uuid import UUID
 
+from taskwire_processor.acknowledgement import acknowledge
 from taskwire_processor.backlog import Backlog
+from taskwire_processor.claimant import Claimant
 from taskwire_processor.completer import Completer
 from taskwire_processor.deafness import Deafness
 from taskwire_processor.demand import Demand
@@ -15,11 +17,10 @@ from taskwire_processor.scan import LOOK_SECONDS_MAX, Look, Scan
 from taskwire_processor.slots import Slots
 from taskwire_shared.bus.bells import Bell
 from taskwire_shared.bus.ear import Ear, Ring
+from taskwire_shared.bus.rings import Ringer
 from taskwire_shared.domain.errors import BackendUnavailable
 from taskwire_shared.domain.task import ClaimedTask
-from taskwire_shared.store import claims
 from taskwire_shared.store.claims import EVERYTHING, CutOff
-from taskwire_shared.store.database import Database
 from taskwire_shared.telemetry import logs
 from taskwire_shared.telemetry.events import Event
 from taskwire_shared.telemetry.metrics import ProcessorMetrics
@@ -44,6 +45,8 @@ SCAN_AGAIN_SECONDS = 0.02
 """Where the last slow claim found as much as there was room for."""
 LOOK_SECONDS = 0.25
 """How often to look whether there is room again where nothing tells."""
+KEEP_SECONDS = 0.25
+"""How long rung tasks are kept while nothing can be claimed, before others hear of them: they may have room."""
 PAUSE_SECONDS = 0.5
 """After a claim that the database did not answer."""
 ALONE_TIME_PART = 0.1
@@ -57,16 +60,15 @@ class Claimer:
 
     def __init__(
         self,
-        db: Database,
-        processor: UUID,
+        claimant: Claimant,
         *,
-        queues: Sequence[str] | None,
         slots: Slots,
         runners: Runners,
         completer: Completer,
         ear: Ear,
         deafness: Deafness,
         bell: Bell,
+        ringer: Ringer,
         take_in: Callable[[Sequence[ClaimedTask]], None],
         unanswered: Callable[[], None],
         metrics: ProcessorMetrics,
@@ -74,33 +76,33 @@ class Claimer:
         """Take who is told what was claimed, and of what may have been.
 
         Args:
-            db: Where the tasks are.
-            processor: Who claims them.
-            queues: Of these only; None for all.
+            claimant: Claims them.
             slots: As many as run at once.
             runners: Tell which types there are.
             completer: Says when so many outcomes wait that nothing more should be started, and when no longer.
             ear: Brings the rings.
             deafness: Judges by what is found whether it hears.
             bell: Struck for what has changed.
+            ringer: Rings again for what was heard and cannot be claimed here.
             take_in: Runs tasks that were claimed.
             unanswered: Told of a claim without an answer: it may have been carried out, or may still be.
             metrics: Count.
         """
-        self._db = db
-        self._processor = processor
-        self._queues = queues
+        self._claimant = claimant
         self._slots = slots
         self._runners = runners
         self._ear = ear
         self._deafness = deafness
         self._bell = bell
+        self._ringer = ringer
         self._take_in = take_in
         self._unanswered = unanswered
         self._completer = completer
         self._metrics = metrics
         self._loop = asyncio.get_running_loop()
         self._backlog = Backlog()
+        self._kept_since = self._loop.time()
+        """Since when nothing was claimed while rung tasks waited here."""
         self._demand = Demand()
         self._woken = asyncio.Event()
         self._nudged = asyncio.Event()
@@ -114,10 +116,12 @@ class Claimer:
         self._claiming = 0
         self._claiming_alone = 0
         self._alone_left_waiting, self._alone_may_fit = False, asyncio.Event()
-        slots.on_freed = completer.on_stored = self._note_room
+        slots.on_freed = completer.on_stored = runners.on_room = self._note_room
 
     def hear(self, ring: Ring) -> None:
         """Take note of a ring."""
+        if not self._backlog:
+            self._kept_since = self._loop.time()
         self._backlog.add(ring)
         self._woken.set()
 
@@ -127,6 +131,7 @@ class Claimer:
 
     def close(self) -> None:
         """Claim nothing more; `run` returns when the claims under way are answered."""
+        self._ear.wanted(0)
         for event in (self._closed, self._woken, self._nudged, self._alone_may_fit):
             event.set()
 
@@ -136,8 +141,7 @@ class Claimer:
             group.create_task(self._follow_rings())
             group.create_task(self._claim_left_waiting())
             group.create_task(self._scan_now_and_then())
-        self._ear.wanted(0)
-        self._backlog.refuse_all()
+        self._give_back()
 
     # What was rung.
 
@@ -150,6 +154,8 @@ class Claimer:
                 while self._may_claim() and (room := self._room()):
                     await self._begin_claim(group, min(room, BATCH_MAX))
                     self._ask_for_more()
+                if self._backlog and not self._claims and self._loop.time() - self._kept_since >= KEEP_SECONDS:
+                    self._give_back()
 
     def _may_claim(self) -> bool:
         # While a scan waits for room it goes first, or else old tasks would starve behind a steady stream of new.
@@ -163,6 +169,7 @@ class Claimer:
         claim = group.create_task(self._claim_rung(room))
         self._claims.add(claim)
         claim.add_done_callback(self._end_claim)
+        self._kept_since = self._loop.time()
         # Lets it take its slots, so that the next one sees what is left.
         await asyncio.sleep(0)
 
@@ -177,26 +184,32 @@ class Claimer:
             self._ear.wanted(ids)
             self._deafness.asked_for(ids)
 
+    def _give_back(self) -> None:
+        self._ringer.ring(self._backlog.give_back())
+
     async def _claim_rung(self, room: int) -> None:
+        # Since this was begun a scan may have taken some of the room.
+        room = min(room, self._room())
         pick = self._backlog.take(room)
+        if not pick.ids:
+            return
         self._claiming += len(pick.ids)
         try:
-            claimed = await self._claim(
-                len(pick.ids),
-                lambda: claims.claim_rung(self._db, self._processor, pick.ids, self._runners.shared_types, room),
-            )
+            types = self._runners.shared_types
+            claimed = await self._claim(len(pick.ids), lambda: self._claimant.claim_rung(pick.ids, types, room))
         finally:
             self._claiming -= len(pick.ids)
         if claimed is None:
             # Not acknowledged: the ring comes again, here or elsewhere.
             return
-        for ring in pick.rings:
-            ring.ack()
         self._demand.claimed(len(pick.ids), self._loop.time())
         self._start(claimed, "ring")
+        left: list[UUID] = []
         if len(claimed) < len(pick.ids):
             taken = {task.id for task in claimed}
-            await self._claim_rung_alone([one for one in pick.ids if one not in taken])
+            left = [one for one in pick.ids if one not in taken]
+            await self._claim_rung_alone(left)
+        await acknowledge(self._claimant, pick.rings, left)
 
     async def _claim_rung_alone(self, ids: list[UUID]) -> None:
         """Claim those of `ids` that want a runner each: only as many as can have one."""
@@ -204,9 +217,7 @@ class Claimer:
         if not types:
             return
         room = min(self._alone_room(), len(ids))
-        claimed = await self._claim_alone(
-            room, lambda: claims.claim_rung(self._db, self._processor, ids, types, room), "ring"
-        )
+        claimed = await self._claim_alone(room, lambda: self._claimant.claim_rung(ids, types, room), "ring")
         # What did not fit in is looked for as soon as such a runner is free.
         self._alone_left_waiting |= claimed is None or len(claimed) == room
 
@@ -297,7 +308,7 @@ class Claimer:
             # Only such a look tells that there is no more, of what waited when it began.
             self._alone_left_waiting = False
         try:
-            found = await self._claim_alone(room, lambda: self._find(types, room, look), "scan")
+            found = await self._claim_alone(room, lambda: self._claimant.claim_waiting(types, room, look), "scan")
         except CutOff:
             self._alone_left_waiting = True
             raise
@@ -308,14 +319,9 @@ class Claimer:
         """Claim what waits. None where the database did not answer. Raises CutOff."""
         if not types or room <= 0:
             return []
-        claimed = await self._claim(room, lambda: self._find(types, room, look))
+        claimed = await self._claim(room, lambda: self._claimant.claim_waiting(types, room, look))
         self._start(claimed or [], "scan")
         return claimed
-
-    async def _find(self, types: list[str], room: int, look: Look) -> list[ClaimedTask]:
-        return await claims.claim_waiting(
-            self._db, self._processor, self._queues, types, room, look.ids, seconds=look.seconds
-        )
 
     async def _wait_for_room(self) -> int:
         self._is_waiting = True

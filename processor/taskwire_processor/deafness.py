@@ -36,7 +36,7 @@ class Deafness:
         self._ear = ear
         self._ringer = ringer
         self._clock = asyncio.get_running_loop().time
-        self._heard = 0
+        self._signs = 0
         self._silent_since = self._clock()
         self._rebuilds = 0
 
@@ -47,9 +47,10 @@ class Deafness:
 
     def judge(self, found: Sequence[ClaimedTask]) -> None:
         """Take note of what a slow claim has found."""
-        if self._ear.heard != self._heard or not self._bus.is_connected:
-            # Hearing, or known to be cut off: the connection mends itself.
-            self._heard = self._ear.heard
+        if self._ear.signs != self._signs or not self._bus.is_connected:
+            # Hearing, or known to be cut off: the connection mends itself. Rings alone would not tell, since those of
+            # tasks that only we can run may all be heard by others.
+            self._signs = self._ear.signs
             self._silent_since = self._clock()
             self._rebuilds = 0
             return

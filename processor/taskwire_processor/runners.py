@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import count
 from types import TracebackType
@@ -44,6 +44,8 @@ class Runners:
         self, setup: wire.Setup, listener: RunnerListener, metrics: ProcessorMetrics, *, shared: int, alone_max: int
     ) -> None:
         self.offers: tuple[wire.Offer, ...] = ()
+        self.on_room: Callable[[], None] = _nobody
+        """Called whenever there is a runner that was not there before, or room for one."""
         self._setup = setup
         self._listener = listener
         self._metrics = metrics
@@ -154,6 +156,7 @@ class Runners:
             runner = runner or await self._start()
             started_at = loop.time()
             self._shared.append(runner)
+            self.on_room()
             while self._waiting:
                 self.run(self._waiting.popleft())
             await self._see_off(runner)
@@ -203,6 +206,7 @@ class Runners:
             log.warning(Event.RUNNER_DIED, pid=runner.pid, exit_code=exit_code, held=len(runner.held))
             self._metrics.runner_deaths.inc()
         self._listener.died(runner, exit_code)
+        self.on_room()
 
     def _retire(self, runner: RunnerProcess) -> None:
         self._alone.discard(runner)
@@ -219,6 +223,10 @@ class Runners:
             self._alone_starting += 1
             self._keepers.append(self._group.create_task(self._keep_alone()))
         self._keepers = [keeper for keeper in self._keepers if not keeper.done()]
+
+
+def _nobody() -> None:
+    """Nobody waits for runners."""
 
 
 def _hand_over(held: Held, runner: RunnerProcess) -> None:

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from taskwire_processor.attempts import Attempts
 from taskwire_processor.canceller import Canceller
+from taskwire_processor.claimant import Claimant
 from taskwire_processor.claimer import Claimer
 from taskwire_processor.completer import Completer
 from taskwire_processor.deafness import Deafness
@@ -47,6 +48,8 @@ handlers may wait as well as compute."""
 LAST_STORE_SECONDS = 5.0
 """For storing what had ended when the lease was lost: it may still count."""
 FAREWELL_SECONDS = 2.0
+DUE_SLACK_SECONDS = 5.0
+"""After an attempt's time and the grace of its handler, until others end it: this processor does so itself."""
 
 log = logs.get(__name__)
 
@@ -153,15 +156,19 @@ class Tenure:
 
     def _claimer(self, ear: Ear, deafness: Deafness, leaseholder: Leaseholder) -> Claimer:
         return Claimer(
-            self._house.db,
-            self.id,
-            queues=self._queues,
+            Claimant(
+                self._house.db,
+                self.id,
+                queues=self._queues,
+                due_slack_seconds=self._house.settings.cancel_grace_seconds + DUE_SLACK_SECONDS,
+            ),
             slots=self._slots,
             runners=self._runners,
             completer=self._completer,
             ear=ear,
             deafness=deafness,
             bell=self._house.bell,
+            ringer=self._house.ringer,
             take_in=self._take_in,
             unanswered=leaseholder.doubt,
             metrics=self._house.metrics,

@@ -5,6 +5,7 @@ from uuid import UUID
 from taskwire_processor.backlog import Backlog
 from taskwire_shared.bus.ear import Ring
 from taskwire_shared.domain.ids import new_id
+from taskwire_shared.domain.ready import Ready
 from taskwire_shared.domain.task import TaskPriority
 
 
@@ -13,6 +14,7 @@ class _Ring(Ring):
 
     def __init__(self, count: int, priority: TaskPriority = TaskPriority.NORMAL) -> None:
         self.ids: tuple[UUID, ...] = tuple(new_id() for _ in range(count))
+        self.queue = "default"
         self.priority = priority
         self.refused = False
 
@@ -42,13 +44,14 @@ def test_rest_of_a_ring_waits_and_is_acknowledged_once() -> None:
     assert (rest.ids, rest.rings) == (list(ring.ids[2:]), [])
 
 
-def test_refusing_gives_away_only_what_was_not_begun() -> None:
+def test_giving_back_refuses_whole_rings_and_names_the_rest_of_others() -> None:
     backlog = Backlog()
-    begun, whole = _Ring(2), _Ring(2)
+    begun, whole = _Ring(3), _Ring(2)
     backlog.add(begun)
     backlog.add(whole)
     backlog.take(1)
-    assert len(backlog) == 3
-    backlog.refuse_all()
+    assert len(backlog) == 4
+    rest = backlog.give_back()
 
     assert (begun.refused, whole.refused, len(backlog)) == (False, True, 0)
+    assert rest == [Ready(one, begun.queue, begun.priority) for one in begun.ids[1:]]

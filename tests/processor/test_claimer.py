@@ -5,8 +5,10 @@ from uuid import UUID
 
 import pytest
 
-from taskwire_processor.claimer import CLAIM_SECONDS, CLAIMS_MAX, FEW_TASKS
+from taskwire_processor.claimer import CLAIM_SECONDS, CLAIMS_MAX, FEW_TASKS, Claimer
 from taskwire_processor.scan import Scan
+from taskwire_processor.slots import Slots
+from taskwire_shared.bus.rings import Ringer
 from taskwire_shared.domain.errors import BackendUnavailable
 from taskwire_shared.domain.task import TaskState
 from taskwire_shared.store import claims, queues
@@ -61,10 +63,10 @@ def slow_scans(monkeypatch):
         def begin(self) -> None:
             monkeypatch.setattr(claims, "claim_waiting", self)
 
-        async def __call__(self, db, processor_id, queues, types, room, ids, *, seconds):
+        async def __call__(self, db, processor_id, queues, types, room, *more, seconds):
             self.rooms.append(room)
             await self.gate.wait()
-            return await original(db, processor_id, queues, types, room, ids, seconds=seconds)
+            return await original(db, processor_id, queues, types, room, *more, seconds=seconds)
 
     return Slow()
 
@@ -95,6 +97,82 @@ async def test_claims_go_on_as_soon_as_outcomes_are_no_longer_too_many(
         slow_scans.gate.set()
 
     assert {task.state for task in ended} == {S.SUCCEEDED}
+
+
+async def test_room_that_a_scan_takes_meanwhile_is_not_taken_twice(processor, tasks, monkeypatch, eventually):
+    most = []
+    original = Slots.take
+
+    def take(slots, count):
+        original(slots, count)
+        most.append(slots.taken)
+
+    monkeypatch.setattr(Slots, "take", take)
+    begin = Claimer._begin_claim
+
+    async def beside_a_scan(claimer, group, room):
+        # In the same turn of the loop, as news of a queue may.
+        claimer.scan_soon()
+        await begin(claimer, group, room)
+
+    monkeypatch.setattr(Claimer, "_begin_claim", beside_a_scan)
+    async with processor(concurrency=10):
+        await tasks.ends(await tasks.create("pid"))
+        for _ in range(20):
+            ids = await tasks.create_many("pid", 20)
+            await asyncio.gather(*(tasks.ends(one) for one in ids))
+
+    assert max(most) == 10
+
+
+@pytest.fixture
+def no_scans(monkeypatch):
+    """Let scans find nothing, from the call on."""
+
+    async def find_nothing(*_, **__):
+        return []
+
+    return lambda: monkeypatch.setattr(claims, "claim_waiting", find_nothing)
+
+
+async def test_what_one_has_no_room_for_is_left_to_others(processor, tasks, meeting, eventually, db, no_scans):
+    async with processor(concurrency=10), processor(concurrency=10):
+        await tasks.ends(await tasks.create("pid"))
+        no_scans()
+        ids = await tasks.create_many("coroutine", 20, meeting.place())
+        await eventually(lambda: db.fetchval("SELECT count(*) = 20 FROM tasks WHERE state = 3"))
+        meeting.say("go")
+        ended = await asyncio.gather(*(tasks.ends(one) for one in ids))
+
+    assert {task.attempt for task in ended} == {1}
+
+
+async def test_what_is_left_of_a_ring_is_rung_again_at_the_end(
+    processor, tasks, meeting, eventually, db, no_scans, monkeypatch
+):
+    monkeypatch.setattr("taskwire_processor.claimer.KEEP_SECONDS", 3600.0)
+    async with processor(concurrency=1, grace_seconds=0.1) as stop:
+        await tasks.ends(await tasks.create("pid"))
+        no_scans()
+        rung = []
+        ids = await tasks.create_many("coroutine", 3, meeting.place())
+        await eventually(lambda: db.fetchval("SELECT count(*) = 1 FROM tasks WHERE state = 3"))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Ringer, "ring", lambda _, ready: rung.extend(ready))
+            stop.set()
+            await eventually(lambda: {one.id for one in rung} == set(ids))
+
+
+async def test_claims_go_on_as_soon_as_a_runner_is_back(processor, tasks, monkeypatch, no_scans):
+    monkeypatch.setattr("taskwire_processor.claimer.LOOK_SECONDS", 3600.0)
+    monkeypatch.setattr("taskwire_processor.claimer.KEEP_SECONDS", 3600.0)
+    async with processor(concurrency=2):
+        await tasks.ends(await tasks.create("pid"))
+        no_scans()
+        await tasks.reaches(await tasks.create("exit", retry={"max_attempts": 1}), S.FAILED)
+        task = await tasks.ends(await tasks.create("pid"))
+
+    assert task.state is S.SUCCEEDED
 
 
 async def test_paused_queue_is_left_alone_until_it_is_resumed(processor, tasks, db):
@@ -215,12 +293,12 @@ async def test_p5_look_for_what_waits_for_a_runner_to_itself_holds_up_nothing_el
     monkeypatch.setattr("taskwire_processor.claimer.CLAIM_SECONDS", 600.0)
     original, gate, held_up = claims.claim_waiting, asyncio.Event(), []
 
-    async def slow(db, processor_id, queues, types, room, ids, **more):
+    async def slow(db, processor_id, queues, types, room, *more, seconds):
         if "process" not in types and not gate.is_set():
             return []
         held_up.append(room)
         await gate.wait()
-        return await original(db, processor_id, queues, types, room, ids, **more)
+        return await original(db, processor_id, queues, types, room, *more, seconds=seconds)
 
     async with processor(concurrency=10):
         ids = await tasks.create_many("process", 2, meeting.place())

@@ -16,7 +16,7 @@ class _World:
 
     def __init__(self) -> None:
         self.is_connected = True
-        self.heard = 0
+        self.signs = 0
         self.rebuilt = 0
         self.rung = 0
         self.now = 0.0
@@ -71,10 +71,10 @@ async def test_connection_is_rebuilt_a_few_times_then_hopeless(world, deafness):
     assert deafness.is_hopeless.is_set()
 
 
-async def test_one_ring_heard_clears_the_suspicion(world, deafness):
+async def test_one_sign_clears_the_suspicion(world, deafness):
     for _ in range(100):
         world.now += SILENT_SECONDS_MAX
-        world.heard += 1
+        world.signs += 1
         deafness.judge([_task(10)])
 
     assert (world.rebuilt, deafness.is_hopeless.is_set()) == (0, False)

@@ -14,7 +14,7 @@ from taskwire_bench.load import orders
 from taskwire_bench.load.line import Line
 from taskwire_bench.load.reports import Looped
 from taskwire_shared.domain.ids import new_id
-from taskwire_shared.store.claims import CLAIM
+from taskwire_shared.store.claims import CLAIM, DUE_SLACK_SECONDS
 from taskwire_shared.store.completions import SUCCEED
 from taskwire_shared.store.creations import CREATE_ALIKE
 from taskwire_shared.store.database import Database
@@ -44,7 +44,7 @@ class Batch:
                 *(ids, [identifier.bytes for identifier in ids], [payload] * size),
                 *(_TENANT, _QUEUE, _TYPE, 2, False, None),
             ),
-            "claim": (processor, ids, [_TYPE], size),
+            "claim": (processor, ids, [_TYPE], size, DUE_SLACK_SECONDS),
             "succeed": (processor, ids, [1] * size, [result] * size, [True] * size, [None] * size),
         }
 

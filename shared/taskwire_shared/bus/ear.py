@@ -11,7 +11,7 @@ from nats.aio.msg import Msg
 
 from taskwire_shared.bus.bells import QueueNews
 from taskwire_shared.bus.connection import Bus, BusUnavailableError
-from taskwire_shared.bus.ring_line import RingLine, has_more
+from taskwire_shared.bus.ring_line import RingLine, deliveries, has_more
 from taskwire_shared.bus.ring_stream import RingStream
 from taskwire_shared.bus.rings import MalformedRingError, unpack
 from taskwire_shared.domain.errors import TaskwireError
@@ -47,6 +47,10 @@ MEND_SECONDS_MAX = 5.0
 MENDERS_MAX = 16
 """Consumers made at the same time."""
 IDS_PER_RING_WEIGHT = 1 / 16
+PASS_ON_SECONDS = 0.1
+"""Before a ring that was passed on is heard again for the first time. It doubles with each time."""
+DELIVERIES_MAX = 6
+"""Of a ring that is passed on again and again: 3 s after the first each processor has looked by itself."""
 _NANOSECONDS = 1_000_000_000
 
 log = logs.get(__name__)
@@ -68,6 +72,15 @@ class Ring:
         """Let nobody else hear it. Without this another processor does after `ring_stream.ACK_SECONDS`."""
         self._bus.publish(self._reply, b"+ACK")
 
+    def pass_on(self) -> None:
+        """Let somebody hear it a little later: what it names still waits, but not for us."""
+        count = deliveries(self._reply)
+        if count >= DELIVERIES_MAX:
+            self.ack()
+        else:
+            delay = int(PASS_ON_SECONDS * 2 ** (count - 1) * _NANOSECONDS)
+            self._bus.publish(self._reply, f'-NAK {{"delay": {delay}}}'.encode())
+
     def refuse(self) -> None:
         """Let somebody else hear it at once."""
         self._bus.publish(self._reply, b"-NAK")
@@ -81,6 +94,8 @@ class Ear:
 
         `replicas` of the rings are kept by as many servers.
         """
+        self.signs = 0
+        """Messages from the server on our own subjects, those that only say that a request still stands included."""
         self.heard = 0
         """Rings delivered."""
         self.refused = 0
@@ -140,6 +155,7 @@ class Ear:
     # What arrives.
 
     def _hear(self, message: Msg) -> None:
+        self.signs += 1
         line = self._lines.get(message.subject)
         if line is not None:
             self._hear_ring(line, message)
@@ -231,6 +247,9 @@ class Ear:
             line.silent_until = asyncio.get_running_loop().time() + self._patience()
         if self._bus.publish(*self._request(line, target - line.requested)):
             line.requested = target
+        else:
+            # Nothing can be sent at the moment. It is tried again with the next look for lines that went silent.
+            self._dry[line.subject] = line
 
     def _request(self, line: RingLine, rings: int) -> tuple[str, bytes, str]:
         heartbeat = int(self._heartbeat() * _NANOSECONDS)

@@ -5,9 +5,10 @@ from uuid import uuid4
 from taskwire_shared.bus.rings import PRIORITY_TOKENS, ring_subject
 from taskwire_shared.domain.task import TaskPriority
 
+_DELIVERIES_AT_SHORT = 4
 _PENDING_AT_SHORT = 8
-_PENDING_AT_LONG = 10
 _SHORT_TOKENS = 9
+_LONGER_BY = 2
 """`$JS.ACK.stream.consumer.deliveries.sequence.sequence.time.pending`; longer ones name domain and account, too."""
 
 
@@ -48,6 +49,17 @@ class RingLine:
 
 def has_more(ack_subject: str) -> bool:
     """Tell from the subject of its acknowledgement whether more rings were waiting behind a ring."""
+    return _token(ack_subject, _PENDING_AT_SHORT) not in {"", "0"}
+
+
+def deliveries(ack_subject: str) -> int:
+    """Tell from the subject of its acknowledgement how many times a ring was delivered, this time included."""
+    count = _token(ack_subject, _DELIVERIES_AT_SHORT)
+    return int(count) if count.isdecimal() else 1
+
+
+def _token(ack_subject: str, at: int) -> str:
     tokens = ack_subject.split(".")
-    at = _PENDING_AT_SHORT if len(tokens) == _SHORT_TOKENS else _PENDING_AT_LONG
-    return at < len(tokens) and tokens[at] != "0"
+    if len(tokens) != _SHORT_TOKENS:
+        at += _LONGER_BY
+    return tokens[at] if at < len(tokens) else ""

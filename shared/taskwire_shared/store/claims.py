@@ -17,12 +17,16 @@ from taskwire_shared.store.queues import served_queues
 from taskwire_shared.store.rows import CLAIMED_COLUMNS, columns, to_claimed_task
 
 DUE_SLACK_SECONDS = defaults.CANCEL_GRACE_SECONDS + 5.0
-"""How long after an attempt's time is up the sweeper ends it: the processor does so itself, with a grace."""
+"""How long after an attempt's time is up the sweeper ends it, unless the claim says otherwise: the processor does so
+itself, with a grace."""
 
 # `now()` is when this statement began: stable, so that it can be part of an index condition.
-_CLAIMABLE = """
+_OPEN = """
 (t.expire_at IS NULL OR t.expire_at > now())
 AND (t.tenant, t.queue) NOT IN (SELECT q.tenant, q.name FROM queues q WHERE q.paused)
+"""
+_CLAIMABLE = f"""
+{_OPEN}
 AND EXISTS (SELECT FROM processors p WHERE p.id = $1 AND p.lease_until > clock_timestamp())
 """
 
@@ -36,7 +40,7 @@ WITH held AS (
     UPDATE tasks t SET
         state = 3, version = t.version + 1, attempt = t.attempt + 1, processor = $1,
         started_at = {NOW}, updated_at = {NOW},
-        due_at = {NOW} + (t.attempt_timeout_ms * 0.001 + {DUE_SLACK_SECONDS}) * interval '1 second',
+        due_at = {NOW} + (t.attempt_timeout_ms * 0.001 + $5::double precision) * interval '1 second',
         progress_fraction = NULL, progress_message = NULL, progress_at = NULL
     FROM held
     WHERE {found_by_id("held")}
@@ -66,6 +70,12 @@ ORDER BY first.priority DESC, first.id LIMIT $4
 """
 
 
+STILL_WAITING = f"""
+SELECT t.id FROM tasks t
+WHERE t.id = ANY ($1::uuid[]) AND {STATE} = 2 AND {_OPEN}
+"""
+
+
 class Slice(Struct, frozen=True):
     """The ids from `start` up to, but not with, `end`: the tasks of some time, since an id begins with its time."""
 
@@ -84,24 +94,42 @@ class CutOff(Exception):
 
 
 async def claim_rung(
-    db: Database, processor: UUID, ids: Sequence[UUID], types: Sequence[str], limit: int
+    db: Database,
+    processor: UUID,
+    ids: Sequence[UUID],
+    types: Sequence[str],
+    limit: int,
+    due_slack_seconds: float = DUE_SLACK_SECONDS,
 ) -> list[ClaimedTask]:
     """Claim up to `limit` of the tasks `ids` for `processor`.
 
+    `due_slack_seconds` after its time is up, an attempt is ended by others. It has to cover the processor's grace.
     Left out are those that are not PENDING, of other types than `types`, of a paused queue, expired, or being changed
     by somebody else at this moment. Returns nothing when the processor's lease has passed.
     """
     claimed: list[ClaimedTask] = []
     for part in ids_by_day(ids):
-        claim = partial(_claim, db, processor, part, types, limit - len(claimed))
+        claim = partial(_claim, db, processor, part, types, limit - len(claimed), due_slack_seconds)
         claimed += await on_their_day(CLAIM, part, claim)
     return claimed
 
 
 async def _claim(
-    db: Database, processor: UUID, ids: Sequence[UUID], types: Sequence[str], limit: int, statement: str
+    db: Database,
+    processor: UUID,
+    ids: Sequence[UUID],
+    types: Sequence[str],
+    limit: int,
+    due_slack_seconds: float,
+    statement: str,
 ) -> list[ClaimedTask]:
-    return [to_claimed_task(row) for row in await db.fetch(statement, processor, ids, types, limit)]
+    rows = await db.fetch(statement, processor, ids, types, limit, due_slack_seconds)
+    return [to_claimed_task(row) for row in rows]
+
+
+async def still_waiting(db: Database, ids: Sequence[UUID]) -> frozenset[UUID]:
+    """Return those of `ids` that somebody could claim."""
+    return frozenset(row["id"] for row in await db.fetch(STILL_WAITING, ids))
 
 
 async def claim_waiting(
@@ -111,6 +139,7 @@ async def claim_waiting(
     types: Sequence[str],
     limit: int,
     slice_: Slice = EVERYTHING,
+    due_slack_seconds: float = DUE_SLACK_SECONDS,
     *,
     seconds: float = STEP_SECONDS_MAX,
 ) -> list[ClaimedTask]:
@@ -139,7 +168,9 @@ async def claim_waiting(
                 return []
             await _allow(connection, STEP_SECONDS_MAX)
             ids = [row["id"] for row in locked]
-            return await change_locked(connection, CLAIM, ids, lambda some: (processor, some, types, len(some)))
+            return await change_locked(
+                connection, CLAIM, ids, lambda some: (processor, some, types, len(some), due_slack_seconds)
+            )
 
     rows = await db.run(unit)
     if rows is None:

@@ -107,6 +107,35 @@ async def server(tmp_path):
         yield running
 
 
+async def test_a_ring_that_is_passed_on_is_heard_later_and_not_for_ever(bus, eventually, monkeypatch):
+    monkeypatch.setattr(ear, "PASS_ON_SECONDS", 0.001)
+    ready = tasks(1)
+    async with attentive(bus, eventually) as owner:
+        owner.acknowledges = False
+        Ringer(bus).ring(ready)
+        for count in range(1, ear.DELIVERIES_MAX + 1):
+            await eventually(lambda count=count: len(owner.rings) == count)
+            owner.rings[-1].pass_on()
+        await eventually(lambda: rings_left(bus, 0))
+
+    assert owner.ids == ids_of(ready) * ear.DELIVERIES_MAX
+
+
+async def rings_left(bus, count):
+    answer = await bus.request(f"$JS.API.STREAM.INFO.{RingStream(bus).name}", b"")
+    return f'"messages":{count},'.encode() in answer
+
+
+async def test_a_line_whose_request_could_not_be_sent_asks_again(bus, eventually, monkeypatch):
+    async with attentive(bus, eventually, room=0) as owner:
+        with monkeypatch.context() as full:
+            full.setattr(bus, "publish", lambda *_: False)
+            owner.ear.wanted(10)
+        ready = tasks(1)
+        Ringer(bus).ring(ready)
+        await owner.has(ids_of(ready))
+
+
 async def test_every_ring_is_heard_once(bus, eventually):
     ready = [*tasks(500), *tasks(300, priority=TaskPriority.LOW), *tasks(10, priority=TaskPriority.HIGH)]
     async with attentive(bus, eventually) as owner:

@@ -1,6 +1,6 @@
 import pytest
 
-from taskwire_shared.bus.ring_line import RingLine, has_more
+from taskwire_shared.bus.ring_line import RingLine, deliveries, has_more
 from taskwire_shared.domain.task import TaskPriority
 
 
@@ -52,3 +52,17 @@ def test_no_more_is_outstanding_than_was_asked_for(line):
 )
 def test_an_acknowledgement_tells_whether_more_is_waiting(ack_subject, more):
     assert has_more(ack_subject) is more
+
+
+@pytest.mark.parametrize(
+    ("ack_subject", "count"),
+    [
+        ("$JS.ACK.RINGS.mail-high.1.2.3.1700000000000000000.0", 1),
+        ("$JS.ACK.RINGS.mail-high.12.2.3.1700000000000000000.0", 12),
+        ("$JS.ACK.domain.account.RINGS.mail-high.3.2.3.1700000000000000000.0.token", 3),
+        ("", 1),
+        ("something.else", 1),
+    ],
+)
+def test_an_acknowledgement_tells_how_often_a_ring_was_delivered(ack_subject, count):
+    assert deliveries(ack_subject) == count

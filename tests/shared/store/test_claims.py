@@ -26,6 +26,18 @@ async def test_claims_by_id(db, creations, new_task, processor, read, history):
     assert await history(task.id) == [PENDING, RUNNING]
 
 
+async def test_an_attempt_is_ended_by_others_only_after_the_grace_that_its_processor_gives(
+    db, creations, new_task, processor
+):
+    rung, waiting = (new_task(retry_policy=RetryPolicy(attempt_timeout_ms=60_000)) for _ in range(2))
+    await creations.create_tasks([rung, waiting])
+    claimed = await claims.claim_rung(db, processor, [rung.id], ["echo"], 1, 600.0)
+    claimed += await claims.claim_waiting(db, processor, None, ["echo"], 1, claims.EVERYTHING, 600.0)
+    dues = {row["id"]: row["due_at"] for row in await db.fetch("SELECT id, due_at FROM tasks")}
+
+    assert [dues[task.id] - task.started_at for task in claimed] == [timedelta(seconds=660)] * 2
+
+
 async def test_claims_what_fits_and_knows_its_types(db, creations, new_task, processor):
     tasks = [new_task() for _ in range(5)]
     other = new_task(type="other")

@@ -152,7 +152,7 @@ async def test_a_ring_is_claimed_by_id(filled):
         (claims.CLAIM, ids[:BATCH], BATCH),
         (direct_statement(claims.CLAIM, ids), ids[BATCH:], 2 * BATCH),
     ):
-        for plan in await plans(db, statement, holder, rows, ["send", "other"], BATCH):
+        for plan in await plans(db, statement, holder, rows, ["send", "other"], BATCH, 15.0):
             assert_frugal(plan, {"pkey"}, most)
 
 
@@ -288,7 +288,7 @@ async def test_days_that_a_batch_does_not_touch_are_not_looked_into(filled):
     ids = await some(db, RUNNING)
     nothing = [None] * BATCH
     for statement, arguments in (
-        (claims.CLAIM, (holder, ids, ["send"], BATCH)),
+        (claims.CLAIM, (holder, ids, ["send"], BATCH, 15.0)),
         (completions.SUCCEED, (holder, ids, [1] * BATCH, nothing, nothing, nothing)),
     ):
         custom, generic = await plans(db, statement, *arguments)
@@ -303,7 +303,7 @@ async def test_a_day_that_was_empty_when_it_was_analyzed_is_looked_into_by_index
     task_id, holder = new_id(), new_id()
     ids, one, none = [task_id], [1], [None]
     for statement, arguments in (
-        (claims.CLAIM, (holder, ids, ["send"], 1)),
+        (claims.CLAIM, (holder, ids, ["send"], 1, 15.0)),
         (claims.LOCK_WAITING, (holder, ["q1"], ["send"], 1, *EVERYTHING)),
         (processors.READ_HELD, (holder, ids)),
         (completions.SUCCEED, (holder, ids, one, none, none, none)),
