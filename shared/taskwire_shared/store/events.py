@@ -120,7 +120,8 @@ async def current_position(db: Database, incarnation: str | None) -> Position:
     row = await db.fetchrow(NOW)
     assert row is not None
     _refuse_another(row, incarnation)
-    xmax = int(row["floor"]) if row["newest"] is None else int(row["newest"]) + 1
+    # Numbers below the floor were given to events too, which are no longer kept.
+    xmax = max(int(row["floor"]), 0 if row["newest"] is None else int(row["newest"]) + 1)
     return Position.of_snapshot(row["here"]).ending_at(xmax)
 
 

@@ -93,6 +93,16 @@ async def test_p6_dropping_a_day_raises_the_floor(db, old_days):
     assert len((await feed_since(db, after, None)).items) == 1
 
 
+async def test_p6_the_present_can_be_read_from_where_the_newest_event_of_all_was_dropped(db, old_days):
+    await store(db, 15, state=TaskState.SCHEDULED)
+    await store(db, 10)
+    assert partition_name("task_events", day(10)) in (await forget(db)).days
+    here = await current_position(db, None)
+    assert (await feed_since(db, here, None)).items == []
+    young = await store(db, 1)
+    assert [task.id for task in (await feed_since(db, here, None)).items] == [young]
+
+
 async def test_dropping_empty_days_leaves_the_floor(db, old_days):
     before = await current_position(db, None)
     await store(db, 1)
