@@ -177,7 +177,7 @@ async def _read(
     head, *rows = await _fetch(db, statement, position, limit + 1)
     _refuse_another(head, incarnation)
     here = Position.of_snapshot(head["here"])
-    if position.xmin < int(head["floor"]) or here.xmax < position.xmax:
+    if _first_unread(position, here) < int(head["floor"]) or here.xmax < position.xmax:
         raise ResumeTokenExpired
     fresh = [row["xid"] for row in rows if row["xid"] >= position.xmax]
     is_complete = len(fresh) <= limit
@@ -187,6 +187,12 @@ async def _read(
         rows, here = await _cut(db, statement, rows, here, min(fresh), max(fresh))
     rows.sort(key=_seq)
     return FeedPage([convert(row) for row in rows], here, is_complete)
+
+
+def _first_unread(position: Position, here: Position) -> int:
+    """Return the first transaction that may be still to be read: of one that is open, nothing can be."""
+    still_open = set(here.open)
+    return next((xid for xid in position.open if xid not in still_open), position.xmax)
 
 
 def _refuse_another(head: Record, incarnation: str | None) -> None:

@@ -103,6 +103,25 @@ async def test_p6_the_present_can_be_read_from_where_the_newest_event_of_all_was
     assert [task.id for task in (await feed_since(db, here, None)).items] == [young]
 
 
+async def test_p6_a_transaction_older_than_the_floor_ends_no_reading_while_it_is_open(db, old_days, database_url):
+    connection = await asyncpg.connect(database_url)
+    try:
+        async with connection.transaction():
+            await connection.fetchval("SELECT pg_current_xact_id()::text")
+            await store(db, 10)
+            await forget(db)
+            here = await current_position(db, None)
+            young = await store(db, 1)
+            page = await feed_since(db, here, None)
+            assert [task.id for task in page.items] == [young]
+            assert (await feed_since(db, page.position, None)).items == []
+    finally:
+        await connection.close()
+    # What it has written may have been dropped before anybody read it.
+    with pytest.raises(ResumeTokenExpired):
+        await feed_since(db, page.position, None)
+
+
 async def test_dropping_empty_days_leaves_the_floor(db, old_days):
     before = await current_position(db, None)
     await store(db, 1)
