@@ -1,14 +1,14 @@
 """Who watches what in this process. The tailer deals what it reads to them, through here."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from uuid import UUID
 
 from taskwire_gateway.alarm import Alarm
-from taskwire_gateway.feed import Change, Feed
+from taskwire_gateway.feed import Feed, changes_of
 from taskwire_gateway.follower import Follower
 from taskwire_shared.domain.task import Progress, Task
-from taskwire_shared.store.positions import Position
+from taskwire_shared.store.events import FeedPage
 
 
 class Dispatcher:
@@ -75,11 +75,11 @@ class Dispatcher:
             for follower in self._followers.get(task.id, ()):
                 follower.offer(task)
 
-    def deal_page(self, tasks: Sequence[Task], position: Position) -> None:
-        """Hand everything that was committed up to `position` to the feeds."""
-        changes = [Change(task) for task in tasks]
+    def deal_page(self, page: FeedPage[Task]) -> None:
+        """Hand everything on `page` to the feeds."""
+        changes = changes_of(page)
         for feed in self._feeds:
-            feed.offer(changes, position)
+            feed.offer(changes, page.position)
 
     def miss(self, ids: Iterable[UUID]) -> None:
         """Tell the followers of `ids` that there are versions they were not dealt."""

@@ -10,6 +10,7 @@ from taskwire_gateway.changes_response import encode_change
 from taskwire_gateway.convert import task_message
 from taskwire_shared.domain.selector import TaskSelector
 from taskwire_shared.domain.task import Task
+from taskwire_shared.store.events import FeedPage
 from taskwire_shared.store.positions import Position
 
 BUFFER_CHANGES_MAX = 20_000
@@ -19,10 +20,12 @@ BUFFER_CHANGES_MAX = 20_000
 class Change:
     """A version of a task and, once somebody wants it, its encoding."""
 
-    __slots__ = ("_encoded", "task")
+    __slots__ = ("_encoded", "task", "xid")
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, xid: int) -> None:
         self.task = task
+        self.xid = xid
+        """The transaction that has written it."""
         self._encoded = b""
 
     @property
@@ -31,6 +34,11 @@ class Change:
         if not self._encoded:
             self._encoded = encode_change(task_message(self.task))
         return self._encoded
+
+
+def changes_of(page: FeedPage[Task]) -> list[Change]:
+    """Return the changes on `page`."""
+    return list(map(Change, page.items, page.xids))
 
 
 class Stretch(Struct, frozen=True):
@@ -60,9 +68,9 @@ class Feed:
         """Tell whether the watcher is to see `task`."""
         return task.tenant == self._tenant and self._selector.matches(task)
 
-    def pick(self, tasks: Sequence[Task]) -> list[Change]:
-        """Return the changes that the watcher is to see."""
-        return [Change(task) for task in tasks if self.wants(task)]
+    def pick(self, page: FeedPage[Task]) -> list[Change]:
+        """Return the changes on `page` that the watcher is to see."""
+        return [change for change in changes_of(page) if self.wants(change.task)]
 
     def offer(self, changes: Sequence[Change], position: Position) -> None:
         """Take what has been committed up to `position`."""

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NoReturn
-from uuid import UUID
 
 from google.protobuf.duration_pb2 import Duration
 
@@ -95,7 +94,6 @@ class FeedWatcher:
             feed = Feed(tenant, selector, course.watch.alarm)
             with self._dispatcher.dealing_to(feed):
                 await self._tailer.joined(feed)
-                course.forget_versions()
                 position = await course.catch_up(feed, await course.read(position))
                 if not feed.has_overflown:
                     await course.live(feed, read_up_to=position)
@@ -112,7 +110,6 @@ class _Course:
         self._tokens = tokens
         self._send = send
         self._token = ""
-        self._versions = dict[UUID, int]()
 
     async def start(self, position: Position, token: str, heartbeat_seconds: float) -> None:
         """Send the first message."""
@@ -126,23 +123,20 @@ class _Course:
         """Read what was committed since `position`."""
         return await self._reads.feed(position, self._tokens.incarnation)
 
-    def forget_versions(self) -> None:
-        """Forget which versions were sent: from now on, what is read may also be dealt."""
-        self._versions.clear()
-
     async def catch_up(self, feed: Feed, page: FeedPage[Task]) -> Position:
         """Send `page` and those after it, at the pace of the reader. Returns the position behind them."""
         while True:
             self.watch.check_age()
-            changes = feed.pick(page.items)
-            self._versions.update((change.task.id, change.task.version) for change in changes)
-            await self._deliver(changes, page.position)
+            await self._deliver(feed.pick(page), page.position)
             if page.is_complete:
                 return page.position
             page = await self.read(page.position)
 
     async def live(self, feed: Feed, *, read_up_to: Position) -> NoReturn:
-        """Send what is dealt to `feed`, but for what `catch_up` has sent: everything up to `read_up_to`."""
+        """Send what is dealt to `feed`, but for what the reader has: everything up to `read_up_to`.
+
+        The tailer may deal what is older than that: it joins behind any page, and may be pages behind.
+        """
         caught_up = False
         while True:
             self.watch.check_age()
@@ -156,14 +150,9 @@ class _Course:
             changes = () if stretch is None else stretch.changes
             if not caught_up:
                 caught_up = position is not None and _covers(position, read_up_to)
-                changes = self._without_sent(changes)
+                changes = [change for change in changes if not read_up_to.has_read(change.xid)]
             # A position that does not cover what was read would resume at what has been sent already.
             await self._deliver(changes, position if caught_up else None)
-
-    def _without_sent(self, changes: Sequence[Change]) -> Sequence[Change]:
-        """Leave out what was read before it was dealt. Versions of a task are in order and complete in both."""
-        sent = self._versions
-        return [change for change in changes if change.task.version > sent.get(change.task.id, 0)]
 
     async def _deliver(self, changes: Sequence[Change], position: Position | None) -> None:
         """Send changes and take the position behind them, which only the last of their messages has."""

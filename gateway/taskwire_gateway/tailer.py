@@ -139,7 +139,7 @@ class Tailer:
 
     async def _deal_feed(self, position: Position) -> FeedPage[Task]:
         page = await events.feed_since(self._db, position, self.incarnation, PAGE_TASKS_MAX)
-        self._dispatcher.deal_page(page.items, page.position)
+        self._dispatcher.deal_page(page)
         # Dealt once: when the database goes away in the middle of what follows, the page must not be read again.
         self._position = page.position
         await self._deal_versions({task.id for task in page.items})

@@ -12,6 +12,7 @@ from taskwire_gateway.feed import Feed
 from taskwire_shared.domain.ids import new_id
 from taskwire_shared.domain.selector import EVERY_TASK, TaskSelector
 from taskwire_shared.domain.task import Progress, RetryPolicy, Task, TaskPriority, TaskState
+from taskwire_shared.store.events import FeedPage
 from taskwire_shared.store.positions import Position
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -33,6 +34,10 @@ def _task(version=1, **fields):
         updated_at=NOW,
     )
     return msgspec.structs.replace(plain, **fields)
+
+
+def _page(tasks, xmax):
+    return FeedPage(tasks, [xmax - 1] * len(tasks), Position(xmax), is_complete=True)
 
 
 @pytest.fixture
@@ -81,10 +86,10 @@ def test_a_feed_gets_what_it_wants_and_every_position(dispatcher):
     feed = Feed("t", TaskSelector(queues=frozenset({"mail"})), Alarm())
     with dispatcher.dealing_to(feed):
         dispatcher.add(feed)
-        dispatcher.deal_page([mine, foreign, other], Position(10))
-        dispatcher.deal_page([other], Position(11))
+        dispatcher.deal_page(_page([mine, foreign, other], 10))
+        dispatcher.deal_page(_page([other], 11))
         stretch = feed.take(500)
-        assert [change.task for change in stretch.changes] == [mine]
+        assert [(change.task, change.xid) for change in stretch.changes] == [(mine, 9)]
         assert stretch.position == Position(10)
         assert (feed.take(500), feed.position) == (None, Position(11))
     assert not dispatcher.has_feeds
@@ -95,7 +100,7 @@ def test_stretches_are_joined_while_they_fit():
     dispatcher = Dispatcher()
     dispatcher.add(feed)
     for number in range(5):
-        dispatcher.deal_page([_task(), _task()], Position(number))
+        dispatcher.deal_page(_page([_task(), _task()], number))
     assert [(len(stretch.changes), stretch.position.xmax) for stretch in iter(lambda: feed.take(5), None)] == [
         (4, 1),
         (4, 3),
@@ -108,9 +113,9 @@ def test_a_feed_that_overflows_says_so_and_keeps_nothing(monkeypatch):
     feed = Feed("t", EVERY_TASK, Alarm())
     dispatcher = Dispatcher()
     dispatcher.add(feed)
-    dispatcher.deal_page([_task(), _task()], Position(1))
+    dispatcher.deal_page(_page([_task(), _task()], 1))
     assert not feed.has_overflown
-    dispatcher.deal_page([_task(), _task()], Position(2))
-    dispatcher.deal_page([_task()], Position(3))
+    dispatcher.deal_page(_page([_task(), _task()], 2))
+    dispatcher.deal_page(_page([_task()], 3))
     assert feed.has_overflown
     assert feed.take(500) is None

@@ -8,7 +8,9 @@ import pytest
 
 from taskwire.v1 import task_pb2
 from taskwire.v1 import task_service_pb2 as pb
-from taskwire_gateway import edge, feed
+from taskwire_gateway import edge, feed, tailer
+from taskwire_gateway.tailer import Tailer
+from taskwire_shared.store import events
 from taskwire_shared.store.database import Database
 
 SECONDS = 10
@@ -92,6 +94,42 @@ async def test_p6_a_feed_resumed_under_load_misses_nothing(api, worker):
     ids = await load
     assert len(found) == len(set(found))
     _check_order(found, ids, [1, 2, 3])
+
+
+async def test_p6_a_feed_resumed_while_the_tailer_is_pages_behind_repeats_nothing(api, worker, monkeypatch):
+    read, join = events.feed_since, Tailer.joined
+    behind, joining, gate = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def hold(db, position, incarnation, limit):
+        if limit == tailer.PAGE_TASKS_MAX:
+            behind.set()
+            await gate.wait()
+        return await read(db, position, incarnation, limit)
+
+    def join_late(self, feed=None):
+        joining.set()
+        return join(self, feed)
+
+    other = api.tasks.WatchTasks(pb.WatchTasksRequest())
+    token = (await _read(other)).resume_token
+    monkeypatch.setattr(tailer, "PAGE_TASKS_MAX", 2)
+    monkeypatch.setattr(events, "feed_since", hold)
+    monkeypatch.setattr(Tailer, "joined", join_late)
+    await asyncio.wait_for(behind.wait(), SECONDS)
+    ids = [task_id for _ in range(5) for task_id in await _live_through(api, worker, 2)]
+    call = api.tasks.WatchTasks(pb.WatchTasksRequest(resume_token=token))
+    await _read(call)
+    found, _ = await _changes(call, 30)
+    _check_order(found, ids, [1, 2, 3])
+    await asyncio.wait_for(joining.wait(), SECONDS)
+    gate.set()
+    # The first may still be read from the table; the second comes behind all that the tailer deals.
+    for _ in range(2):
+        more = await _live_through(api, worker, 2)
+        found, _ = await _changes(call, 6)
+        _check_order(found, more, [1, 2, 3])
+    call.cancel()
+    other.cancel()
 
 
 async def _load(api, worker):

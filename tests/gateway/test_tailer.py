@@ -140,7 +140,7 @@ async def test_p6_a_watch_joins_while_there_is_always_more_to_read(db, tail, mon
 
     async def endless(*args):
         page = await plain(*args)
-        return events.FeedPage(page.items, page.position, is_complete=False)
+        return events.FeedPage(page.items, page.xids, page.position, is_complete=False)
 
     monkeypatch.setattr(events, "feed_since", endless)
     async with _feed(tail), _feed(tail) as (feed, alarm):

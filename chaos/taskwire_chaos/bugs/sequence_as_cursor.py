@@ -19,7 +19,8 @@ def plant() -> None:
         del statement, incarnation
         rows = await db.fetch(since, position.xmax, limit)
         seen = rows[-1]["seq"] if rows else position.xmax
-        return events.FeedPage([convert(row) for row in rows], Position(seen), len(rows) < limit)
+        numbers = [row["seq"] for row in rows]
+        return events.FeedPage([convert(row) for row in rows], numbers, Position(seen), len(rows) < limit)
 
     async def current(db: Any, incarnation: str) -> Any:
         del incarnation

@@ -105,6 +105,8 @@ class FeedPage(Struct, Generic[T], frozen=True):
     """What is new since a position. The versions of a task are in order."""
 
     items: list[T]
+    xids: list[int]
+    """Which transaction has written each of them."""
     position: Position
     """Where to go on."""
     is_complete: bool
@@ -186,7 +188,7 @@ async def _read(
     else:
         rows, here = await _cut(db, statement, rows, here, min(fresh), max(fresh))
     rows.sort(key=_seq)
-    return FeedPage([convert(row) for row in rows], here, is_complete)
+    return FeedPage([convert(row) for row in rows], [row["xid"] for row in rows], here, is_complete)
 
 
 def _first_unread(position: Position, here: Position) -> int:

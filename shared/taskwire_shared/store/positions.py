@@ -19,6 +19,10 @@ class Position(Struct, frozen=True):
         """Return the transaction below which everything has been read."""
         return self.open[0] if self.open else self.xmax
 
+    def has_read(self, xid: int) -> bool:
+        """Tell whether what transaction `xid` has written has been read."""
+        return xid < self.xmax and xid not in self.open
+
     @classmethod
     def of_snapshot(cls, snapshot: str) -> Self:
         """Read the text of a `pg_snapshot`: `xmin:xmax:xip,xip`."""

@@ -45,6 +45,11 @@ def test_the_lowest_unread_transaction_is_the_first_open_one():
     assert Position(20).xmin == 20
 
 
+def test_what_was_open_or_came_later_has_not_been_read():
+    position = Position(20, (10, 14))
+    assert [xid for xid in range(9, 22) if not position.has_read(xid)] == [10, 14, 20, 21]
+
+
 def test_a_busy_position_is_short():
     # Forty transactions at once, a hundred thousand apart from the oldest, after years of use.
     xmax = 10**13
