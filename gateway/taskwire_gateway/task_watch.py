@@ -95,10 +95,15 @@ class _Course:
             await self._catch_up()
         elif (task := follower.take()) is not None:
             await self._send_version(task)
-        elif self._watch.heartbeat_is_due or _is_newer(follower.progress, self._progress):
+        elif self._watch.heartbeat_is_due or self._has_news:
             await self._send_heartbeat()
         else:
             await self._watch.wait()
+
+    @property
+    def _has_news(self) -> bool:
+        """Tell whether a heartbeat would carry progress that was not shown: of an attempt that the watcher knows of."""
+        return self._follower.is_running and _is_newer(self._follower.progress, self._progress)
 
     async def _catch_up(self) -> None:
         """Read the next versions from the table, at the pace of the reader."""

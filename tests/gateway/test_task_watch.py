@@ -11,7 +11,7 @@ from taskwire.v1 import task_service_pb2 as pb
 from taskwire_gateway import follower
 from taskwire_shared.domain.ids import new_id
 from taskwire_shared.domain.outcome import HandedBack
-from taskwire_shared.store import completions
+from taskwire_shared.store import completions, events
 
 SECONDS = 10
 
@@ -118,6 +118,31 @@ async def test_progress_arrives_within_a_second(api, worker):
         message = await call.read()
     assert message.heartbeat.progress.fraction == 0.25
     call.cancel()
+
+
+async def test_progress_of_an_attempt_that_a_watcher_does_not_know_of_makes_no_heartbeats(api, worker, monkeypatch):
+    read, held, gate = events.moves_since, asyncio.Event(), asyncio.Event()
+
+    async def hold(*args):
+        held.set()
+        await gate.wait()
+        return await read(*args)
+
+    task = await api.create()
+    early = api.tasks.WatchTask(pb.WatchTaskRequest(task_id=task.id))
+    async with asyncio.timeout(SECONDS):
+        assert (await early.read()).task.version == 1
+        monkeypatch.setattr(events, "moves_since", hold)
+        await held.wait()
+        (fence,) = await worker.claim(UUID(task.id))
+        late = api.tasks.WatchTask(pb.WatchTaskRequest(task_id=task.id))
+        assert (await late.read()).task.version == 2
+        await worker.report(fence, 0.5)
+        assert (await late.read()).heartbeat.progress.fraction == 0.5
+        gate.set()
+        assert (await early.read()).task.version == 2
+    early.cancel()
+    late.cancel()
 
 
 async def test_an_old_watch_is_moved(gateway, refused):
