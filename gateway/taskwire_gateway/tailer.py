@@ -60,7 +60,7 @@ class Tailer:
 
     def wake(self) -> None:
         """Read soon: something has moved."""
-        if self._dispatcher.has_watchers:
+        if self._dispatcher.has_watchers or self._joining:
             self._work.set()
 
     async def joined(self, feed: Feed | None = None) -> Position:
@@ -95,8 +95,11 @@ class Tailer:
             except BackendUnavailable as error:
                 _log.warning(Event.TAILER_FAILED, cause=repr(error.__cause__))
                 await self._outlast_outage()
+                # What that read was for is still to be read.
+                self.wake()
             except ResumeTokenExpired:
                 await self._begin_anew(await self._present_installation())
+                self.wake()
             await asyncio.sleep(PAUSE_SECONDS)
 
     async def _wait_for_work(self) -> None:

@@ -106,6 +106,38 @@ async def test_p6_it_goes_on_from_its_position_after_an_outage(db, tail, monkeyp
         assert set(taken) == ids
 
 
+async def test_a_bell_is_heard_while_the_first_watch_joins(db, tail, monkeypatch):
+    monkeypatch.setattr(module, "LOOK_SECONDS", 60.0)
+    plain, ids = events.current_position, set()
+
+    async def overtaken(*args):
+        position = await plain(*args)
+        ids.update(await _store(db))
+        tail.tailer.wake()
+        return position
+
+    monkeypatch.setattr(events, "current_position", overtaken)
+    async with _feed(tail) as (feed, alarm):
+        assert set(await _take(feed, alarm, 1)) == ids
+
+
+@pytest.mark.parametrize("failure", [BackendUnavailable, ResumeTokenExpired])
+async def test_a_read_that_failed_is_made_up_for_without_another_bell(db, tail, monkeypatch, failure):
+    monkeypatch.setattr(module, "LOOK_SECONDS", 60.0)
+    monkeypatch.setattr(module, "OUTAGE_PAUSE_SECONDS", 0.01)
+    plain, failures = events.feed_since, [failure]
+
+    async def failing(*args):
+        if failures:
+            raise failures.pop()
+        return await plain(*args)
+
+    async with _feed(tail):
+        monkeypatch.setattr(events, "feed_since", failing)
+        async with _feed(tail):
+            assert not failures
+
+
 async def test_p6_a_page_is_dealt_once_when_the_database_goes_away_behind_it(db, tail, monkeypatch):
     monkeypatch.setattr(module, "OUTAGE_PAUSE_SECONDS", 0.01)
     failed = asyncio.Event()
