@@ -7,19 +7,20 @@ the ring.
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from uuid import UUID
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from taskwire_gateway.batch import Batch
 from taskwire_shared.bus.bells import Bell, QueueNews
 from taskwire_shared.bus.rings import Ringer
 from taskwire_shared.domain.errors import BackendUnavailable, Overloaded, TaskConflict
 from taskwire_shared.domain.ready import Ready
-from taskwire_shared.domain.task import NewTask, Task
+from taskwire_shared.domain.task import NewTask, Task, TaskState
 from taskwire_shared.store.creations import ContentConflict, Creation, Creations
 from taskwire_shared.telemetry import logs
 from taskwire_shared.telemetry.events import Event
@@ -226,16 +227,18 @@ class Creator:
             if loop.time() > patience:
                 raise
             _log.warning(Event.CREATE_REPLAYED, tasks=len(tasks))
-            return await self._creations.create_tasks(tasks)
+            creation = await self._creations.create_tasks(tasks)
+            # If the first got through, its queues were new to it alone.
+            return replace(creation, new_queues=frozenset(task.queue for task in tasks))
 
     def _tell(self, tasks: Sequence[NewTask], creation: Creation) -> None:
         """Let the others know what is committed. Nobody waits for it, and none of it is promised."""
+        for queue in creation.new_queues:
+            self._news.announce(queue)
         created_at = creation.created_at
         if created_at is None:
             return
         self._metrics.create_batch_tasks.observe(len(creation.created))
-        for queue in creation.new_queues:
-            self._news.announce(queue)
         # Looking up ids costs as much as all the rest here, and mostly every one is new.
         all_new = len(creation.created) == len(tasks)
         self._ringer.ring(
@@ -250,10 +253,20 @@ class Creator:
         asked = [task for pending in flush for task in pending.batch.tasks if task.id not in creation.created]
         found = await self._creations.existing(asked)
         known = {asked[existing.index].id: existing.task for existing in found}
+        self._tell_again(known.values())
         for pending in flush:
             if not _confirm(pending, creation, known):
                 # They were removed in between: nothing can be said that will stay true.
                 _refuse(pending, BackendUnavailable())
+
+    def _tell_again(self, known: Iterable[Task]) -> None:
+        """Let the others know of tasks that nobody has touched since: a caller repeats what got lost before it told."""
+        untouched = [task for task in known if task.version == 1]
+        if untouched:
+            self._ringer.ring(
+                Ready(task.id, task.queue, task.priority) for task in untouched if task.state is TaskState.PENDING
+            )
+            self._bell.strike()
 
     async def _divide(self, flush: list[_Pending]) -> None:
         """Find the request that cannot be stored by halves, so that it takes nobody else down with it."""

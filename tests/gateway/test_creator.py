@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from types import SimpleNamespace
 from uuid import UUID
 
 import pytest
@@ -10,6 +11,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from taskwire.v1 import task_pb2
 from taskwire.v1 import task_service_pb2 as pb
 from taskwire_gateway import creator
+from taskwire_shared.bus.bells import Bell, QueueNews
+from taskwire_shared.bus.rings import Ringer
+from taskwire_shared.domain.errors import BackendUnavailable
 from taskwire_shared.domain.ids import new_id
 from taskwire_shared.store.creations import Creations
 from taskwire_shared.store.database import Database
@@ -213,6 +217,56 @@ async def test_creates_that_come_one_by_one_do_not_wait_for_each_other_but_few_g
     assert began[: creator.QUIET_FLUSHES] == [1] * creator.QUIET_FLUSHES
     assert sum(began) == creator.QUIET_FLUSHES + 5
     assert len(began) < creator.QUIET_FLUSHES + 5
+
+
+@pytest.fixture
+def told(monkeypatch):
+    """Give what the others are told: a count of strikes, the ids that are rung, and the queues that are announced."""
+    told = SimpleNamespace(strikes=0, rung=[], queues=[])
+    strike, ring, announce = Bell.strike, Ringer.ring, QueueNews.announce
+
+    def note_strike(self):
+        told.strikes += 1
+        strike(self)
+
+    def note_ring(self, ready):
+        ready = list(ready)
+        told.rung += [str(one.id) for one in ready]
+        ring(self, ready)
+
+    def note_announcement(self, queue):
+        told.queues.append(queue)
+        announce(self, queue)
+
+    monkeypatch.setattr(Bell, "strike", note_strike)
+    monkeypatch.setattr(Ringer, "ring", note_ring)
+    monkeypatch.setattr(QueueNews, "announce", note_announcement)
+    return told
+
+
+async def test_a_create_of_which_the_first_reply_was_lost_is_told_to_the_others(api, told, monkeypatch):
+    plain, losses = Creations.create_tasks, [BackendUnavailable()]
+
+    async def lose_reply(self, tasks):
+        creation = await plain(self, tasks)
+        if losses:
+            raise losses.pop()
+        return creation
+
+    monkeypatch.setattr(Creations, "create_tasks", lose_reply)
+    task = await api.create(queue="fresh")
+    assert (told.strikes, told.rung, told.queues) == (1, [task.id], ["fresh"])
+
+
+async def test_a_repetition_is_told_to_the_others_until_a_processor_has_the_task(api, worker, told):
+    request = _request(task_id=str(new_id()))
+    await api.tasks.CreateTask(request)
+    await api.tasks.CreateTask(request)
+    assert (told.strikes, told.rung) == (2, [request.task_id] * 2)
+    await worker.claim(UUID(request.task_id))
+    strikes = told.strikes
+    await api.tasks.CreateTask(request)
+    assert (told.strikes, told.rung) == (strikes, [request.task_id] * 2)
 
 
 async def test_p9_a_full_buffer_refuses_and_recovers(api, refused, monkeypatch):
