@@ -48,6 +48,8 @@ runs: 2,376 and 2,319/s, 368 and 363 us); to go on while others keep coming made
 """
 LINGER_FROM_REQUESTS = 4
 """In the flush before. Fewer gain less than they lose by the wait."""
+LOOKS_MAX = 3
+"""At once, for what may be stored already. It is not let in, and must leave connections to what is."""
 REPLAY_WITHIN_SECONDS = 2.0
 """A statement that failed faster than this is sent again; a slower one has used up the patience of its callers."""
 
@@ -103,6 +105,7 @@ class Creator:
         self._under_way = 0
         self._busy = False
         self._start: asyncio.Handle | None = None
+        self._looks = asyncio.Semaphore(LOOKS_MAX)
 
     async def create(self, tasks: Sequence[NewTask]) -> Receipt:
         """Store `tasks`, all or none, and return what became of them once they are committed.
@@ -119,6 +122,21 @@ class Creator:
         self._waiting.append(pending)
         self._plan()
         return await pending.receipt
+
+    async def repeated(self, tasks: Sequence[NewTask]) -> Receipt | None:
+        """Return what became of `tasks` earlier, or None unless all are stored, as they are here.
+
+        Raises:
+            TaskConflict: Two of them have one id or key, but not one content.
+            BackendUnavailable: Postgres does not answer.
+        """
+        batch = Batch.of(tasks)
+        async with self._looks:
+            found = await self._creations.existing(batch.tasks)
+        known = {
+            batch.origins[existing.index]: existing.task for existing in found if existing.same and existing.same_tenant
+        }
+        return Receipt(None, known, batch.repeats) if len(known) == len(batch.tasks) else None
 
     def _admit(self, pending: _Pending) -> None:
         tasks = self._tasks_waiting + len(pending.batch.tasks)

@@ -23,7 +23,7 @@ from taskwire_gateway.seal import Seal
 from taskwire_shared.bus.bells import Bell
 from taskwire_shared.bus.notices import CancelNotices
 from taskwire_shared.domain import limits
-from taskwire_shared.domain.errors import TaskAlreadyFinished, TaskConflict, TaskNotFound, TaskNotRetryable
+from taskwire_shared.domain.errors import QueueFull, TaskAlreadyFinished, TaskConflict, TaskNotFound, TaskNotRetryable
 from taskwire_shared.domain.ids import id_time, new_id
 from taskwire_shared.domain.outcome import Fence
 from taskwire_shared.domain.task import NewTask, TaskState
@@ -59,7 +59,7 @@ class TaskService:
         if tasks is None:
             validation.check_create(request)
             tasks = [new_task(tenant, request)]
-        receipt = await self._create_one(tasks)
+        receipt = await self._store_one(tasks, named=_is_named(request))
         if receipt.created_at is not None and receipt.is_all_new:
             return fresh_response(tasks[0], receipt.created_at)
         return _created(receipt, 0, tasks, named=_is_named(request))
@@ -73,8 +73,7 @@ class TaskService:
         if tasks is None:
             validation.check_batch_items(request)
             tasks = [new_task(tenant, item) for item in request.requests]
-        await self._admission.admit(tasks)
-        receipt = await self._creator.create(tasks)
+        receipt = await self._store(tasks, named=all(map(_is_named, request.requests)))
         if receipt.created_at is not None and receipt.is_all_new:
             return fresh_batch_response(tasks, receipt.created_at)
         responses = [
@@ -137,17 +136,28 @@ class TaskService:
             raise TaskNotRetryable(request.task_id, old.state)
         identifier = UUID(request.new_task_id) if request.new_task_id else new_id()
         tasks = (repeated_task(old, identifier, id_time(identifier)),)
-        receipt = await self._create_one(tasks)
+        receipt = await self._store_one(tasks, named=bool(request.new_task_id))
         response = _created(receipt, 0, tasks, named=bool(request.new_task_id))
         return pb.RetryTaskResponse(task=response.task)
 
-    async def _create_one(self, tasks: Sequence[NewTask]) -> Receipt:
-        await self._admission.admit(tasks)
+    async def _store_one(self, tasks: Sequence[NewTask], *, named: bool) -> Receipt:
         try:
-            return await self._creator.create(tasks)
+            return await self._store(tasks, named=named)
         except TaskConflict as conflict:
             # An index is for batches only.
             raise TaskConflict(conflict.task_id) from None
+
+    async def _store(self, tasks: Sequence[NewTask], *, named: bool) -> Receipt:
+        """Store `tasks`, or say what became of them where callers have named them all and repeat themselves."""
+        try:
+            await self._admission.admit(tasks)
+        except QueueFull:
+            # What is stored already takes no room, and its caller may be asking because the first answer was lost.
+            receipt = await self._creator.repeated(tasks) if named else None
+            if receipt is None:
+                raise
+            return receipt
+        return await self._creator.create(tasks)
 
 
 def _is_named(request: pb.CreateTaskRequest) -> bool:
