@@ -139,9 +139,13 @@ class Admission:
 
     async def _admit_queues(self, tasks: Sequence[NewTask], unknown: Sequence[QueueName]) -> None:
         tenant = unknown[0][0]
-        if await queues.count_queues(self._db, tenant) + len(unknown) > self._queues_max:
-            absent = {name for name in unknown if await queues.get_queue(self._db, *name) is None}
-            self._refuse_queues(tasks, absent)
+        count = await queues.count_queues(self._db, tenant)
+        if count + len(unknown) > self._queues_max:
+            # Some may have been opened elsewhere, or before this gateway came, and are in the count.
+            present = await queues.existing_queues(self._db, tenant, [name for _, name in unknown])
+            absent = {(tenant, name) for _, name in unknown if name not in present}
+            if count + len(absent) > self._queues_max:
+                self._refuse_queues(tasks, absent)
         if len(self._known_queues) > KNOWN_QUEUES_MAX:
             self._known_queues.clear()
         self._known_queues.update(unknown)

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
 
 from taskwire_gateway import admission as admitting
@@ -17,7 +18,7 @@ from taskwire_gateway.admission import (
     SUSPECT_PART,
     Admission,
 )
-from taskwire_shared.domain.errors import BackendUnavailable, QueueFull
+from taskwire_shared.domain.errors import BackendUnavailable, InvalidFields, QueueFull
 from taskwire_shared.domain.ids import new_id
 from taskwire_shared.domain.task import NewTask, TaskState
 from taskwire_shared.store import queues
@@ -241,6 +242,21 @@ async def test_p9_an_outage_is_no_long_count(looks: Looks, admission: Admission)
     looks.is_down = False
     await admission.sample()
     assert looks.take_counts() == [COUNT_SECONDS]
+
+
+async def test_p9_queues_that_another_gateway_has_opened_are_not_taken_for_more(db: Database) -> None:
+    def in_queues(*names: str) -> list[NewTask]:
+        return [replace(_task(), queue=name) for name in names]
+
+    await Creations(db).create_tasks(in_queues("one", "two"))
+    admission = Admission(db, GatewayMetrics(CollectorRegistry()), queues_max=3)
+    with pytest.raises(InvalidFields) as caught:
+        await admission.admit(in_queues("one", "two", "three", "four"))
+    assert [violation.field for violation in caught.value.violations] == [
+        "requests[2].task.queue",
+        "requests[3].task.queue",
+    ]
+    await admission.admit(in_queues("one", "two", "three"))
 
 
 @asynccontextmanager

@@ -18,6 +18,7 @@ GET_QUEUE = "SELECT tenant, name, paused FROM queues WHERE tenant = $1 AND name 
 LIST_QUEUES = "SELECT tenant, name, paused FROM queues WHERE tenant = $1 AND name > $2 ORDER BY name LIMIT $3"
 SET_PAUSED = "UPDATE queues SET paused = $3 WHERE tenant = $1 AND name = $2 RETURNING tenant, name, paused"
 COUNT_QUEUES = "SELECT count(*) FROM queues WHERE tenant = $1"
+EXISTING_QUEUES = "SELECT name FROM queues WHERE tenant = $1 AND name = ANY ($2::text[])"
 SERVED_QUEUES = """
 SELECT DISTINCT name FROM queues WHERE NOT paused AND ($1::text[] IS NULL OR name = ANY ($1::text[]))
 """
@@ -106,6 +107,12 @@ async def count_queues(db: Database, tenant: str) -> int:
     """Return how many queues a tenant has."""
     count: int = await db.fetchval(COUNT_QUEUES, tenant)
     return count
+
+
+async def existing_queues(db: Database, tenant: str, names: Sequence[str]) -> frozenset[str]:
+    """Return which of `names` are queues of `tenant`."""
+    rows = await db.fetch(EXISTING_QUEUES, tenant, names)
+    return frozenset(row["name"] for row in rows)
 
 
 async def served_queues(db: Database, only: Sequence[str] | None = None) -> frozenset[str]:

@@ -14,6 +14,7 @@ from taskwire_shared.store.queues import (
     count_queues,
     depths,
     estimated_depths,
+    existing_queues,
     get_queue,
     list_queues,
     pause_queue,
@@ -78,6 +79,9 @@ async def test_queues_are_listed_by_name(db):
     assert [queue.name for queue in await list_queues(db, "default", after="", limit=2)] == ["a", "b"]
     assert [queue.name for queue in await list_queues(db, "default", after="b", limit=2)] == ["c"]
     assert await count_queues(db, "default") == 3
+    names = [*(queue.name for queue in await list_queues(db, "default", after="", limit=10)), "absent"]
+    assert await existing_queues(db, "default", names) == frozenset(names[:-1])
+    assert await existing_queues(db, "nobody", names) == frozenset()
 
 
 async def test_a_queue_is_paused_and_resumed(db):
