@@ -20,6 +20,8 @@ from taskwire_shared.domain.task import Progress, Task, TaskState
 from taskwire_shared.telemetry.metrics import GatewayMetrics
 
 METHOD = "WatchTask"
+SILENCE_SECONDS_MAX = 15.0
+"""Whatever the setting says: no message tells callers of this call what to expect, so that they take this for it."""
 
 
 class TaskWatcher:
@@ -39,7 +41,10 @@ class TaskWatcher:
         check_watch_task(request)
         task_id = UUID(request.task_id)
         # Registered before the task is read, so that nothing can fall between the reading and the dealing.
-        with self._watches.open(METHOD) as watch, self._dispatcher.follow(task_id, watch.alarm) as follower:
+        with (
+            self._watches.open(METHOD, silence_seconds_max=SILENCE_SECONDS_MAX) as watch,
+            self._dispatcher.follow(task_id, watch.alarm) as follower,
+        ):
             await self._tailer.joined()
             full = request.view == task_pb2.TASK_VIEW_FULL
             task = await self._reads.task(tenant, task_id, full=full)

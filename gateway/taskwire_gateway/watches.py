@@ -1,6 +1,7 @@
 """The open watches of this process: how many, how old, and their end."""
 
 import asyncio
+import math
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -62,13 +63,13 @@ class Watches:
         self._leaving = False
 
     @contextmanager
-    def open(self, method: str) -> Iterator[Watch]:
+    def open(self, method: str, *, silence_seconds_max: float = math.inf) -> Iterator[Watch]:
         """Open a watch for the time of a block. Raises `TooManyWatches` or, when the gateway stops, `WatchMoved`."""
         if self._leaving:
             raise WatchMoved
         if len(self._open) >= self._limit:
             raise TooManyWatches(self._limit)
-        watch = Watch(self._age_seconds, self.heartbeat_seconds)
+        watch = Watch(self._age_seconds, min(self.heartbeat_seconds, silence_seconds_max))
         gauge = self._metrics.open_watches.labels(method)
         self._open.add(watch)
         gauge.inc()

@@ -8,7 +8,7 @@ import pytest
 
 from taskwire.v1 import task_pb2
 from taskwire.v1 import task_service_pb2 as pb
-from taskwire_gateway import follower
+from taskwire_gateway import follower, task_watch
 from taskwire_shared.domain.ids import new_id
 from taskwire_shared.domain.outcome import HandedBack
 from taskwire_shared.store import completions, events
@@ -105,6 +105,17 @@ async def test_heartbeats_keep_coming_and_carry_progress(gateway, worker):
             while not message.heartbeat.HasField("progress"):
                 message = await call.read()
         assert (message.heartbeat.progress.fraction, message.heartbeat.progress.message) == (0.5, "half")
+        call.cancel()
+
+
+async def test_a_watch_is_not_silent_for_longer_than_its_callers_take_for_granted(gateway, monkeypatch):
+    monkeypatch.setattr(task_watch, "SILENCE_SECONDS_MAX", 0.1)
+    async with gateway(heartbeat_seconds=300, watch_age_seconds=300) as api:
+        task = await api.create()
+        call = api.tasks.WatchTask(pb.WatchTaskRequest(task_id=task.id))
+        async with asyncio.timeout(SECONDS):
+            assert (await call.read()).HasField("task")
+            assert (await call.read()).HasField("heartbeat")
         call.cancel()
 
 
