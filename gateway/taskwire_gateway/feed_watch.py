@@ -113,7 +113,8 @@ class _Course:
 
     async def start(self, position: Position, token: str, heartbeat_seconds: float) -> None:
         """Send the first message."""
-        self._token = token or self._tokens.make(position) or ""
+        # Without one, a caller whose connection breaks would begin anew, and never hear of what it missed.
+        self._token = token or self._tokens.make_first(position)
         interval = Duration()
         interval.FromTimedelta(timedelta(seconds=heartbeat_seconds))
         started = pb.WatchStarted(heartbeat_interval=interval)

@@ -25,8 +25,12 @@ class ResumeTokens:
 
     def make(self, position: Position) -> str | None:
         """Make a token, or None where so many transactions are open that none would be short enough."""
-        token = self._seal.close(self._mark + position.to_bytes(), *self._bound_to)
+        token = self._close(position)
         return token if len(token) <= limits.RESUME_TOKEN_CHARS_MAX else None
+
+    def make_first(self, position: Position) -> str:
+        """Make a token in any case; where too many transactions are open, one from which some changes come again."""
+        return self.make(position) or self._close(Position(position.xmin))
 
     def open(self, token: str) -> Position | None:
         """Return the position to go on from; None for the present.
@@ -43,3 +47,6 @@ class ResumeTokens:
         if body[:_MARK_BYTES] != self._mark:
             raise ResumeTokenExpired
         return Position.from_bytes(body[_MARK_BYTES:])
+
+    def _close(self, position: Position) -> str:
+        return self._seal.close(self._mark + position.to_bytes(), *self._bound_to)

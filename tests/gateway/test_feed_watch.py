@@ -9,6 +9,7 @@ import pytest
 from taskwire.v1 import task_pb2
 from taskwire.v1 import task_service_pb2 as pb
 from taskwire_gateway import edge, feed, tailer
+from taskwire_gateway.resume_token import ResumeTokens
 from taskwire_gateway.tailer import Tailer
 from taskwire_shared.store import events
 from taskwire_shared.store.database import Database
@@ -56,6 +57,19 @@ async def test_p6_a_feed_begins_now_and_brings_every_change(api, worker):
     ids = await _live_through(api, worker, 20)
     found, _ = await _changes(call, 60)
     _check_order(found, ids, [1, 2, 3])
+    call.cancel()
+
+
+async def test_p6_a_feed_begins_with_a_token_however_many_transactions_are_open(api, monkeypatch):
+    monkeypatch.setattr(ResumeTokens, "make", lambda *_: None)
+    call = api.tasks.WatchTasks(pb.WatchTasksRequest())
+    token = (await _read(call)).resume_token
+    call.cancel()
+    task = await api.create()
+    call = api.tasks.WatchTasks(pb.WatchTasksRequest(resume_token=token))
+    await _read(call)
+    found, _ = await _changes(call, 1)
+    assert found == [(task.id, 1)]
     call.cancel()
 
 

@@ -41,5 +41,16 @@ def test_p6_a_token_from_before_a_restore_has_expired():
         ResumeTokens(SEAL, "two", "t", EVERY_TASK).open(token)
 
 
+BUSY = Position(7_000_000_000, tuple(range(5, 1_000)))
+
+
 def test_a_position_with_too_many_open_transactions_gets_no_token():
-    assert ResumeTokens(SEAL, "one", "t", EVERY_TASK).make(Position(7_000_000_000, tuple(range(1_000)))) is None
+    assert ResumeTokens(SEAL, "one", "t", EVERY_TASK).make(BUSY) is None
+
+
+def test_p6_a_first_token_is_made_in_any_case_and_leaves_nothing_out():
+    tokens = ResumeTokens(SEAL, "one", "t", EVERY_TASK)
+    assert tokens.open(tokens.make_first(POSITION)) == POSITION
+    token = tokens.make_first(BUSY)
+    assert len(token) <= 256
+    assert tokens.open(token) == Position(BUSY.xmin)
