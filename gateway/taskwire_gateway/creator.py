@@ -105,6 +105,8 @@ class Creator:
         self._under_way = 0
         self._busy = False
         self._start: asyncio.Handle | None = None
+        self._lingers = False
+        """Whether `_start` is a while off. Its class does not tell: each kind of event loop has its own."""
         self._looks = asyncio.Semaphore(LOOKS_MAX)
 
     async def create(self, tasks: Sequence[NewTask]) -> Receipt:
@@ -150,13 +152,14 @@ class Creator:
         if not self._waiting or self._under_way >= FLUSHES_MAX:
             return
         full = self._tasks_waiting >= FULL_FLUSH_TASKS
-        if full and isinstance(self._start, asyncio.TimerHandle):
+        if full and self._lingers and self._start is not None:
             self._start.cancel()
             self._start = None
         if self._start is not None or (self._under_way >= (1 if self._busy else QUIET_FLUSHES) and not full):
             return
         loop = asyncio.get_running_loop()
-        if self._busy and not full:
+        self._lingers = self._busy and not full
+        if self._lingers:
             self._start = loop.call_later(LINGER_SECONDS, self._begin)
         else:
             self._start = loop.call_soon(self._begin)

@@ -2,11 +2,15 @@
 
 import asyncio
 from collections import Counter
+from datetime import UTC, datetime
 from types import SimpleNamespace
+from unittest.mock import Mock
 from uuid import UUID
 
 import pytest
+import uvloop
 from google.protobuf.timestamp_pb2 import Timestamp
+from prometheus_client import CollectorRegistry
 
 from taskwire.v1 import task_pb2
 from taskwire.v1 import task_service_pb2 as pb
@@ -15,13 +19,21 @@ from taskwire_shared.bus.bells import Bell, QueueNews
 from taskwire_shared.bus.rings import Ringer
 from taskwire_shared.domain.errors import BackendUnavailable, QueueFull
 from taskwire_shared.domain.ids import new_id
-from taskwire_shared.store.creations import Creations
+from taskwire_shared.domain.task import NewTask
+from taskwire_shared.store.creations import Creation, Creations
 from taskwire_shared.store.database import Database
+from taskwire_shared.telemetry.metrics import GatewayMetrics
+
+SECONDS = 10
 
 
 def _request(text="same", *, task_id="", key="", **fields):
     task = task_pb2.Task(**{"type": "echo", "input": task_pb2.Payload(text=text), **fields})
     return pb.CreateTaskRequest(task=task, task_id=task_id, idempotency_key=key)
+
+
+def _task():
+    return NewTask(id=new_id(), tenant="default", queue="mail", type="send", request_hash=bytes(16))
 
 
 async def _count(url):
@@ -267,6 +279,28 @@ async def test_a_repetition_is_told_to_the_others_until_a_processor_has_the_task
     strikes = told.strikes
     await api.tasks.CreateTask(request)
     assert (told.strikes, told.rung) == (strikes, [request.task_id] * 2)
+
+
+@pytest.mark.parametrize("loop_factory", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_a_full_flush_does_not_linger_on_any_kind_of_event_loop(monkeypatch, loop_factory):
+    monkeypatch.setattr(creator, "LINGER_SECONDS", 60.0)
+
+    class Stored:
+        async def create_tasks(self, tasks):
+            return Creation(datetime.now(UTC), frozenset(task.id for task in tasks), frozenset())
+
+    async def fill():
+        metrics = GatewayMetrics(CollectorRegistry())
+        async with asyncio.timeout(SECONDS), asyncio.TaskGroup() as flushes:
+            one = creator.Creator(Stored(), Mock(), Mock(), Mock(), metrics, flushes)
+            await asyncio.gather(*(one.create([_task()]) for _ in range(creator.LINGER_FROM_REQUESTS)))
+            lingering = asyncio.ensure_future(one.create([_task()]))
+            await asyncio.sleep(0)
+            await one.create([_task() for _ in range(creator.FULL_FLUSH_TASKS)])
+            await lingering
+
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(fill())
 
 
 async def test_p9_a_full_buffer_refuses_and_recovers(api, refused, monkeypatch):
