@@ -18,11 +18,14 @@ _log = logs.get(__name__)
 
 async def probe_health(db: Database, health: Health) -> None:
     """Ask Postgres and set the health of the whole, until cancelled."""
+    before = health.is_serving
     while True:
         serving = await _answers(db)
-        if serving is not health.is_serving:
+        # Not by the health itself: a gateway that stops does not serve, whatever is found here.
+        if serving is not before:
             _log.warning(Event.HEALTH_CHANGED, serving=serving)
         health.set_whole(serving=serving)
+        before = serving
         await asyncio.sleep(PROBE_SECONDS)
 
 

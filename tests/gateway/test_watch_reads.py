@@ -1,7 +1,9 @@
 """Reads of single watches, a few at a time."""
 
 import asyncio
+from unittest.mock import Mock
 
+from taskwire_gateway import health_probe
 from taskwire_gateway import watch_reads as module
 from taskwire_gateway.health import Health
 from taskwire_gateway.health_probe import probe_health
@@ -42,3 +44,25 @@ async def test_health_follows_the_database(db, eventually):
     assert not health.is_serving
     probing.cancel()
     await asyncio.wait((probing,))
+
+
+async def test_probes_of_a_gateway_that_stops_log_no_change(db, eventually, monkeypatch):
+    log, probes = Mock(), 0
+
+    async def count(_db):
+        nonlocal probes
+        probes += 1
+
+    monkeypatch.setattr(health_probe, "_log", log)
+    monkeypatch.setattr(health_probe, "probe", count)
+    monkeypatch.setattr(health_probe, "PROBE_SECONDS", 0.001)
+    health = Health(())
+    health.serve_all()
+    probing = asyncio.create_task(probe_health(db, health))
+    await eventually(lambda: probes > 0)
+    health.leave()
+    seen = probes
+    await eventually(lambda: probes > seen + 2)
+    probing.cancel()
+    await asyncio.wait((probing,))
+    assert log.warning.mock_calls == []
