@@ -51,10 +51,12 @@ class TaskWatcher:
             if task is None:
                 raise TaskNotFound(request.task_id)
             course = _Course(self._reads, watch, follower, send, task, full=full)
-            await course.start(request.after_version if request.HasField("after_version") else None)
-            while not course.is_over:
-                await course.step()
-        self._sent.inc(course.sent_count)
+            try:
+                await course.start(request.after_version if request.HasField("after_version") else None)
+                while not course.is_over:
+                    await course.step()
+            finally:
+                self._sent.inc(course.sent_count)
 
 
 class _Course:

@@ -1,17 +1,26 @@
 """`WatchTask`: every version, once, in order, whatever the reader does."""
 
 import asyncio
+from unittest.mock import AsyncMock, Mock
 from uuid import UUID
 
 import grpc
 import pytest
+from prometheus_client import CollectorRegistry
 
 from taskwire.v1 import task_pb2
 from taskwire.v1 import task_service_pb2 as pb
 from taskwire_gateway import follower, task_watch
+from taskwire_gateway.convert import new_task
+from taskwire_gateway.dispatcher import Dispatcher
+from taskwire_gateway.watch_reads import WatchReads
+from taskwire_gateway.watches import Watches
+from taskwire_shared.domain.errors import WatchMoved
 from taskwire_shared.domain.ids import new_id
 from taskwire_shared.domain.outcome import HandedBack
 from taskwire_shared.store import completions, events
+from taskwire_shared.store.creations import Creations
+from taskwire_shared.telemetry.metrics import GatewayMetrics
 
 SECONDS = 10
 
@@ -196,6 +205,20 @@ async def _opens(call):
         return (await call.read()).HasField("task")
     except grpc.aio.AioRpcError:
         return False
+
+
+async def test_what_is_sent_is_counted_however_the_watch_ends(db):
+    registry = CollectorRegistry()
+    metrics = GatewayMetrics(registry)
+    task = new_task("t", pb.CreateTaskRequest(task=task_pb2.Task(type="echo")))
+    await Creations(db).create_tasks([task])
+    outlived = Watches(1, 0.0, 15, metrics)
+    watcher = task_watch.TaskWatcher(WatchReads(db), Mock(joined=AsyncMock()), Dispatcher(), outlived, metrics)
+    send = AsyncMock()
+    with pytest.raises(WatchMoved):
+        await watcher.watch_task("t", pb.WatchTaskRequest(task_id=str(task.id)), send)
+    send.assert_awaited_once()
+    assert registry.get_sample_value("taskwire_watch_tasks_sent_total", {"method": "WatchTask"}) == 1
 
 
 async def test_p6_a_reader_that_sleeps_is_not_skipped(api, worker, monkeypatch):
