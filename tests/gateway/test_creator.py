@@ -17,7 +17,7 @@ from taskwire.v1 import task_service_pb2 as pb
 from taskwire_gateway import creator
 from taskwire_shared.bus.bells import Bell, QueueNews
 from taskwire_shared.bus.rings import Ringer
-from taskwire_shared.domain.errors import BackendUnavailable, QueueFull
+from taskwire_shared.domain.errors import BackendUnavailable
 from taskwire_shared.domain.ids import new_id
 from taskwire_shared.domain.task import NewTask
 from taskwire_shared.store.creations import Creation, Creations
@@ -364,27 +364,6 @@ async def test_p9_a_full_queue_refuses(api, refused, monkeypatch):
     assert "RetryInfo" in refusal.details
     assert refusal.pushback
     await api.create(queue="other")
-
-
-async def test_p2_a_full_queue_gives_a_repeated_create_the_first_task_and_refuses_all_else(api, refused, monkeypatch):
-    from taskwire_gateway.admission import Admission
-
-    named = [_request(task_id=str(new_id())), _request(key="order-7")]
-    first = [(await api.tasks.CreateTask(request)).task for request in named]
-
-    async def refuse(_self, _tasks):
-        raise QueueFull("default", 3)
-
-    monkeypatch.setattr(Admission, "admit", refuse)
-    for request, task in zip(named, first, strict=True):
-        again = await api.tasks.CreateTask(request)
-        assert (again.task, again.deduplicated) == (task, True)
-    batch = pb.BatchCreateTasksRequest(requests=[*named, named[0]])
-    assert [item.task for item in (await api.tasks.BatchCreateTasks(batch)).responses] == [*first, first[0]]
-    batch.requests.append(_request(task_id=str(new_id())))
-    others = [_request(), _request("other", task_id=first[0].id), _request(task_id=str(new_id()))]
-    for call in (api.tasks.BatchCreateTasks(batch), *map(api.tasks.CreateTask, others)):
-        assert (await refused(call)).reason == "QUEUE_FULL"
 
 
 async def test_p9_queues_beyond_the_limit_are_refused(api, refused, monkeypatch):

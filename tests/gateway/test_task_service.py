@@ -8,7 +8,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from taskwire.v1 import task_pb2
 from taskwire.v1 import task_service_pb2 as pb
+from taskwire_gateway.admission import Admission
 from taskwire_shared.bus.notices import CancelNotices
+from taskwire_shared.domain.errors import QueueFull
 from taskwire_shared.domain.ids import new_id
 
 PENDING, RUNNING, SUCCEEDED, FAILED, CANCELLED = 2, 3, 4, 5, 6
@@ -235,3 +237,25 @@ async def test_a_task_that_never_expires_can_be_repeated(api):
     await api.tasks.CancelTask(pb.CancelTaskRequest(task_id=old.id))
     new = (await api.tasks.RetryTask(pb.RetryTaskRequest(task_id=old.id))).task
     assert new.expire_time == old.expire_time
+
+
+async def test_p2_a_full_queue_gives_a_repeated_create_the_first_task_and_refuses_all_else(api, refused, monkeypatch):
+    def request(type_name="echo", **names):
+        return pb.CreateTaskRequest(task=task_pb2.Task(type=type_name), **names)
+
+    named = [request(task_id=str(new_id())), request(idempotency_key="order-7")]
+    first = [(await api.tasks.CreateTask(one)).task for one in named]
+
+    async def refuse(_self, _tasks):
+        raise QueueFull("default", 3)
+
+    monkeypatch.setattr(Admission, "admit", refuse)
+    for one, task in zip(named, first, strict=True):
+        again = await api.tasks.CreateTask(one)
+        assert (again.task, again.deduplicated) == (task, True)
+    batch = pb.BatchCreateTasksRequest(requests=[*named, named[0]])
+    assert [item.task for item in (await api.tasks.BatchCreateTasks(batch)).responses] == [*first, first[0]]
+    batch.requests.append(request(task_id=str(new_id())))
+    others = [request(), request("other", task_id=first[0].id), request(task_id=str(new_id()))]
+    for call in (api.tasks.BatchCreateTasks(batch), *map(api.tasks.CreateTask, others)):
+        assert (await refused(call)).reason == "QUEUE_FULL"
