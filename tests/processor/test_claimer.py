@@ -10,7 +10,8 @@ from taskwire_processor.scan import Scan
 from taskwire_processor.slots import Slots
 from taskwire_shared.bus.rings import Ringer
 from taskwire_shared.domain.errors import BackendUnavailable
-from taskwire_shared.domain.task import TaskState
+from taskwire_shared.domain.ready import Ready
+from taskwire_shared.domain.task import TaskPriority, TaskState
 from taskwire_shared.store import claims, queues
 
 S = TaskState
@@ -148,12 +149,19 @@ async def test_what_one_has_no_room_for_is_left_to_others(processor, tasks, meet
 
 
 async def test_what_is_left_of_a_ring_is_rung_again_at_the_end(
-    processor, tasks, meeting, eventually, db, no_scans, monkeypatch
+    processor, tasks, meeting, eventually, db, bus, no_scans, monkeypatch
 ):
     monkeypatch.setattr("taskwire_processor.claimer.KEEP_SECONDS", 3600.0)
+    # From the beginning: one that is under way could take what the ring is to bring.
+    no_scans()
     async with processor(concurrency=1, grace_seconds=0.1) as stop:
-        await tasks.ends(await tasks.create("pid"))
-        no_scans()
+        first = await tasks.create("pid", ring=False)
+
+        async def is_heard():
+            Ringer(bus).ring([Ready(first, "default", TaskPriority.NORMAL)])
+            return (await tasks.get(first)).state is S.SUCCEEDED
+
+        await eventually(is_heard)
         rung = []
         ids = await tasks.create_many("coroutine", 3, meeting.place())
         await eventually(lambda: db.fetchval("SELECT count(*) = 1 FROM tasks WHERE state = 3"))
