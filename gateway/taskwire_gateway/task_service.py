@@ -1,6 +1,6 @@
 """`TaskService`: for each method, validate, convert, act, convert."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
 from taskwire.v1 import task_pb2
@@ -59,7 +59,7 @@ class TaskService:
         if tasks is None:
             validation.check_create(request)
             tasks = [new_task(tenant, request)]
-        receipt = await self._store_one(tasks, named=_is_named(request))
+        receipt = await self._store_one(tasks, is_named=lambda: _is_named(request))
         if receipt.created_at is not None and receipt.is_all_new:
             return fresh_response(tasks[0], receipt.created_at)
         return _created(receipt, 0, tasks, named=_is_named(request))
@@ -73,7 +73,7 @@ class TaskService:
         if tasks is None:
             validation.check_batch_items(request)
             tasks = [new_task(tenant, item) for item in request.requests]
-        receipt = await self._store(tasks, named=all(map(_is_named, request.requests)))
+        receipt = await self._store(tasks, is_named=lambda: all(map(_is_named, request.requests)))
         if receipt.created_at is not None and receipt.is_all_new:
             return fresh_batch_response(tasks, receipt.created_at)
         responses = [
@@ -136,24 +136,27 @@ class TaskService:
             raise TaskNotRetryable(request.task_id, old.state)
         identifier = UUID(request.new_task_id) if request.new_task_id else new_id()
         tasks = (repeated_task(old, identifier, id_time(identifier)),)
-        receipt = await self._store_one(tasks, named=bool(request.new_task_id))
+        receipt = await self._store_one(tasks, is_named=lambda: bool(request.new_task_id))
         response = _created(receipt, 0, tasks, named=bool(request.new_task_id))
         return pb.RetryTaskResponse(task=response.task)
 
-    async def _store_one(self, tasks: Sequence[NewTask], *, named: bool) -> Receipt:
+    async def _store_one(self, tasks: Sequence[NewTask], *, is_named: Callable[[], bool]) -> Receipt:
         try:
-            return await self._store(tasks, named=named)
+            return await self._store(tasks, is_named=is_named)
         except TaskConflict as conflict:
             # An index is for batches only.
             raise TaskConflict(conflict.task_id) from None
 
-    async def _store(self, tasks: Sequence[NewTask], *, named: bool) -> Receipt:
-        """Store `tasks`, or say what became of them where callers have named them all and repeat themselves."""
+    async def _store(self, tasks: Sequence[NewTask], *, is_named: Callable[[], bool]) -> Receipt:
+        """Store `tasks`, or say what became of them where callers have named them all and repeat themselves.
+
+        Whether they have is asked only then: it costs a look at each.
+        """
         try:
             await self._admission.admit(tasks)
         except QueueFull:
             # What is stored already takes no room, and its caller may be asking because the first answer was lost.
-            receipt = await self._creator.repeated(tasks) if named else None
+            receipt = await self._creator.repeated(tasks) if is_named() else None
             if receipt is None:
                 raise
             return receipt

@@ -45,7 +45,7 @@ class Runners:
     ) -> None:
         self.offers: tuple[wire.Offer, ...] = ()
         self.on_room: Callable[[], None] = _nobody
-        """Called whenever there is a runner that was not there before, or room for one."""
+        """Called whenever a shared runner has come, or one of either kind has gone."""
         self._setup = setup
         self._listener = listener
         self._metrics = metrics

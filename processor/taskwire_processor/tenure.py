@@ -35,6 +35,7 @@ from taskwire_shared.domain.ids import new_id
 from taskwire_shared.domain.task import ClaimedTask
 from taskwire_shared.settings import Settings
 from taskwire_shared.store import processors
+from taskwire_shared.store.claims import BEYOND_GRACE_SECONDS
 from taskwire_shared.store.database import Database
 from taskwire_shared.store.processors import Processor
 from taskwire_shared.store.queues import served_queues
@@ -48,8 +49,6 @@ handlers may wait as well as compute."""
 LAST_STORE_SECONDS = 5.0
 """For storing what had ended when the lease was lost: it may still count."""
 FAREWELL_SECONDS = 2.0
-DUE_SLACK_SECONDS = 5.0
-"""After an attempt's time and the grace of its handler, until others end it: this processor does so itself."""
 
 log = logs.get(__name__)
 
@@ -160,7 +159,7 @@ class Tenure:
                 self._house.db,
                 self.id,
                 queues=self._queues,
-                due_slack_seconds=self._house.settings.cancel_grace_seconds + DUE_SLACK_SECONDS,
+                due_slack_seconds=self._house.settings.cancel_grace_seconds + BEYOND_GRACE_SECONDS,
             ),
             slots=self._slots,
             runners=self._runners,

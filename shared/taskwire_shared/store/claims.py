@@ -16,9 +16,10 @@ from taskwire_shared.store.locked import change_locked, hold_briefly
 from taskwire_shared.store.queues import served_queues
 from taskwire_shared.store.rows import CLAIMED_COLUMNS, columns, to_claimed_task
 
-DUE_SLACK_SECONDS = defaults.CANCEL_GRACE_SECONDS + 5.0
-"""How long after an attempt's time is up the sweeper ends it, unless the claim says otherwise: the processor does so
-itself, with a grace."""
+BEYOND_GRACE_SECONDS = 5.0
+"""After an attempt's time and the grace of its handler, until the sweeper ends it: the processor does so itself."""
+DUE_SLACK_SECONDS = defaults.CANCEL_GRACE_SECONDS + BEYOND_GRACE_SECONDS
+"""Both together, where a processor gives no other grace."""
 
 # `now()` is when this statement began: stable, so that it can be part of an index condition.
 _OPEN = """

@@ -156,6 +156,14 @@ async def test_a_ring_is_claimed_by_id(filled):
             assert_frugal(plan, {"pkey"}, most)
 
 
+async def test_what_still_waits_is_found_by_id(filled):
+    db, _ = filled
+    ids = await some(db, PENDING, BATCH)
+    for plan in await plans(db, claims.STILL_WAITING, ids):
+        # A bitmap counts them twice, and what was taken back, too.
+        assert_frugal(plan, {"pkey"}, most=3 * BATCH)
+
+
 async def test_what_waits_is_claimed_in_the_order_of_its_index(filled):
     db, holder = filled
     queues = [f"q{number}" for number in range(10)]
