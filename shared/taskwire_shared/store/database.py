@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any, Self, TypeVar
 
 import asyncpg
@@ -142,6 +143,11 @@ class Database:
     async def executemany(self, statement: str, rows: Sequence[Sequence[object]]) -> None:
         """Run one statement once per row, all or none."""
         await self.run(lambda connection: connection.executemany(statement, rows))
+
+    async def now(self) -> datetime:
+        """Return the time by the clock of the server, the one that all processes share."""
+        moment: datetime = await self.fetchval("SELECT clock_timestamp()")
+        return moment
 
     async def _run(self, unit: Unit[T]) -> T:
         for retry in range(RETRIES_MAX + 1):

@@ -12,7 +12,6 @@ DAYS_BEHIND = 1
 DAYS_AHEAD = 7
 LOCK_SECONDS = 2
 """How long attaching a day waits for its turn: whoever queues behind us waits as long."""
-ATTACH_TRIES_MAX = 5
 PARENTS = {"tasks": "id", "task_events": "task_id"}
 """The partitioned tables and the column that divides each."""
 
@@ -41,14 +40,14 @@ def partition_name(parent: str, day: date) -> str:
 async def ensure_partitions(
     db: Database, *, today: date | None = None, days_ahead: int = DAYS_AHEAD, days_behind: int = DAYS_BEHIND
 ) -> list[str]:
-    """Make the days around `today` (UTC; the clock's by default) that do not exist yet, and return their names.
+    """Make the days around `today` (UTC; the server's by default) that do not exist yet, and return their names.
 
     Safe to run in many processes at once.
 
     Raises:
         BackendUnavailable: A day could not be attached since others kept the parent locked; repeat later.
     """
-    first = (today or datetime.now(UTC).date()) - timedelta(days=days_behind)
+    first = (today or (await db.now()).date()) - timedelta(days=days_behind)
     days = [first + timedelta(days=number) for number in range(days_behind + 1 + days_ahead)]
     wanted = {partition_name(parent, day): (parent, day) for day in days for parent in PARENTS}
     rows = await db.fetch("SELECT relname FROM pg_class WHERE relname = ANY ($1::text[])", list(wanted))

@@ -71,11 +71,15 @@ class Forgotten(Struct, frozen=True):
 
 
 async def forget_old_tasks(db: Database, *, retention: timedelta, now: datetime | None = None) -> Forgotten:
-    """Drop and thin the days that are past `retention`. Safe to run in many processes at once.
+    """Drop and thin the days that are past `retention` at `now` (the server's by default).
 
-    What cannot be locked soon is left for the next run. Raises BackendUnavailable when the database does not answer.
+    Safe to run in many processes at once. What cannot be locked soon is left for the next run.
+
+    Raises:
+        BackendUnavailable: The database does not answer.
     """
-    cutoff = (now or datetime.now(UTC)) - retention
+    # Not by our own clock: one that is a week ahead would drop what has just ended.
+    cutoff = (now or await db.now()) - retention
     dropped: list[str] = []
     thinned = 0
     days: dict[date, set[str]] = {}

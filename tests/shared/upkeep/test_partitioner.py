@@ -1,5 +1,6 @@
 from datetime import UTC, datetime, timedelta
 
+from taskwire_shared.store import partitions, retention
 from taskwire_shared.store.partitions import ensure_partitions, partition_name
 from taskwire_shared.upkeep.partitioner import PAUSE_SECONDS, Partitioner
 
@@ -20,3 +21,21 @@ async def test_a_round_makes_coming_days_and_drops_old_ones(db):
     assert PAUSE_SECONDS / 2 <= pause <= PAUSE_SECONDS
     names = {partition_name("tasks", today + timedelta(days=days)) for days in range(-1, 8)}
     assert await tables_of(db) == names
+
+
+async def test_a_round_goes_by_the_clock_of_the_server(db, monkeypatch):
+    """A process whose own clock is ahead drops nothing early, today's tables least of all."""
+
+    class Ahead(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return super().now(tz) + timedelta(days=9)
+
+    for module in (partitions, retention):
+        monkeypatch.setattr(module, "datetime", Ahead)
+    await ensure_partitions(db)
+    before = await tables_of(db)
+
+    await Partitioner(db, retention_days=7).keep_days()
+
+    assert await tables_of(db) == before
