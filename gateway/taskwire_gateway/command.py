@@ -5,6 +5,7 @@ import sys
 
 from taskwire_gateway.app import NotMigrated, serve
 from taskwire_gateway.server import ListenError
+from taskwire_migrations.migrate import MigrationFailed
 from taskwire_shared import lifecycle
 from taskwire_shared.domain.errors import BackendUnavailable
 from taskwire_shared.settings import Settings, SettingsError
@@ -39,9 +40,9 @@ async def _run(settings: Settings) -> int:
     with lifecycle.stop_event_on_signals() as stop:
         try:
             await serve(settings, stop=stop, ready=_say_ready)
-        except* (BackendUnavailable, ListenError, NotMigrated, SettingsError) as group:
+        except* (BackendUnavailable, ListenError, MigrationFailed, NotMigrated, SettingsError) as group:
             for error in group.exceptions:
-                _log.error(Event.PROCESS_FAILED, role="gateway", error=f"{type(error).__name__}: {error}")
+                _log.error(Event.PROCESS_FAILED, role="gateway", error=lifecycle.told(error))
             exit_code = _FAILED
     _log.info(Event.PROCESS_STOPPED, role="gateway")
     return exit_code

@@ -4,6 +4,7 @@ import argparse
 import sys
 from uuid import UUID
 
+from taskwire_migrations.migrate import MigrationFailed
 from taskwire_processor.app import Deaf, serve
 from taskwire_processor.runner_process import RunnerFailed
 from taskwire_processor.schema import NotMigrated
@@ -50,9 +51,9 @@ async def _run(settings: Settings) -> int:
     with lifecycle.stop_event_on_signals() as stop:
         try:
             await serve(settings, stop=stop, ready=say_ready)
-        except* (BackendUnavailable, NotMigrated, RunnerFailed, Deaf, SettingsError) as group:
+        except* (BackendUnavailable, MigrationFailed, NotMigrated, RunnerFailed, Deaf, SettingsError) as group:
             for error in group.exceptions:
-                log.error(Event.PROCESS_FAILED, role="processor", error=f"{type(error).__name__}: {error}")
+                log.error(Event.PROCESS_FAILED, role="processor", error=lifecycle.told(error))
             exit_code = 1
     log.info(Event.PROCESS_STOPPED, role="processor")
     return exit_code

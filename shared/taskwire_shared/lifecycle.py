@@ -70,6 +70,12 @@ def stop_event_on_signals() -> Iterator[asyncio.Event]:
             signal.signal(number, handler)
 
 
+def told(error: BaseException) -> str:
+    """Describe what ends a process in one line, with the reason that the system or the server gave."""
+    reason = f" ({error.__cause__})" if error.__cause__ is not None else ""
+    return f"{type(error).__name__}: {error}{reason}"
+
+
 def _loop_factory() -> Any:
     try:
         return import_module("uvloop").new_event_loop

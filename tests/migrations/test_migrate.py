@@ -1,17 +1,25 @@
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import asyncpg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from sqlalchemy import text
 
 from taskwire_dev.postgres import EmbeddedPostgres
 from taskwire_migrations import command, migrate
 from taskwire_migrations.comparison import is_ours
+from taskwire_shared import lifecycle
+from taskwire_shared.domain.errors import BackendUnavailable
 from taskwire_shared.store.tables import metadata
 
 NAME = "migrations"
+DAYS = r"SELECT relname FROM pg_class WHERE relkind = 'r' AND relname ~ '^tasks_\d{8}$' ORDER BY relname DESC"
+NEWEST_DAY = f"{DAYS} LIMIT 1"
+ANSWER_SECONDS = 30
+"""Less than a migration is waited for."""
 
 
 @pytest.fixture
@@ -24,15 +32,21 @@ async def empty_url(postgres: EmbeddedPostgres) -> AsyncIterator[str]:
     await connection.close()
 
 
-async def relations(url):
+@asynccontextmanager
+async def session(url):
     connection = await asyncpg.connect(url)
     try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def relations(url):
+    async with session(url) as connection:
         rows = await connection.fetch(
             "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY relname"
         )
         return [row["relname"] for row in rows]
-    finally:
-        await connection.close()
 
 
 async def test_up_down_and_up_again(empty_url):
@@ -103,7 +117,10 @@ def test_the_command_brings_a_database_up_and_down(monkeypatch, capsys, empty_ur
     assert command.main([]) == 0
     assert command.main(["status"]) == 0
     assert "database at 0001, this release needs 0001" in capsys.readouterr().out
-    assert command.main(["down"]) == 0
+    assert command.main(["down"]) == 2
+    assert "removes everything" in capsys.readouterr().err
+    assert command.main(["status"]) == 0
+    assert command.main(["down", "--yes"]) == 0
     assert command.main(["status"]) == 1
 
 
@@ -117,3 +134,41 @@ def test_the_command_says_when_the_database_does_not_answer(monkeypatch, capsys)
     monkeypatch.setenv("TASKWIRE_DATABASE_URL", "postgresql://postgres@127.0.0.1:1/nothing")
     assert command.main(["status"]) == 1
     assert "127.0.0.1:1/nothing does not answer" in capsys.readouterr().err
+
+
+def test_the_command_says_in_a_line_what_refuses_it(monkeypatch, capsys, postgres):
+    monkeypatch.setenv("TASKWIRE_DATABASE_URL", postgres.url("nosuch"))
+    assert command.main([]) == 1
+    assert 'database "nosuch" does not exist' in capsys.readouterr().err.strip().splitlines()[-1]
+
+
+async def test_what_a_later_release_has_brought_is_left_where_it_is(empty_url):
+    await migrate.upgrade(empty_url)
+    async with session(empty_url) as connection:
+        await connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        await connection.execute("DROP TABLE " + (await connection.fetchval(NEWEST_DAY)))
+
+        await migrate.upgrade(empty_url)
+
+        found = await migrate.status(empty_url)
+        assert (found.current, found.is_later, found.is_current) == ("9999", True, True)
+        assert len(await connection.fetch(DAYS)) == 9
+
+
+async def test_to_tell_where_a_database_is_waits_for_no_migration(database_url):
+    async with session(database_url) as other, asyncio.timeout(ANSWER_SECONDS):
+        await other.execute("SELECT pg_advisory_lock($1)", migrate.ADVISORY_LOCK)
+        assert (await migrate.status(database_url)).is_current
+
+
+async def test_a_step_that_others_hold_up_can_be_repeated(database_url):
+    async with session(database_url) as other, other.transaction():
+        await other.execute("LOCK TABLE queues IN ACCESS EXCLUSIVE MODE")
+        with pytest.raises(BackendUnavailable) as refused:
+            await migrate.locked(database_url, lambda connection: connection.execute(text("LOCK TABLE queues")))
+    assert "lock timeout" in lifecycle.told(refused.value)
+
+
+async def test_a_step_that_is_wrong_is_named(database_url):
+    with pytest.raises(migrate.MigrationFailed, match="division by zero"):
+        await migrate.locked(database_url, lambda connection: connection.execute(text("SELECT 1 / 0")))

@@ -8,11 +8,11 @@ import sys
 
 import pytest
 
-from taskwire_shared.lifecycle import run, run_through, stop_event_on_signals
+from taskwire_shared.lifecycle import run, run_through, stop_event_on_signals, told
 
 PROGRAM = """
 import gc
-from taskwire_shared.lifecycle import spare_the_collector
+from taskwire_shared.lifecycle import spare_the_collector, told
 spare_the_collector(20_000)
 looks = []
 gc.callbacks.append(lambda phase, info: looks.append(info["generation"]))
@@ -82,3 +82,10 @@ def test_collector_looks_seldom_but_looks():
     said = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=50, check=True)
 
     assert said.stdout == "True [] True\n"
+
+
+def test_what_ends_a_process_is_told_with_its_reason() -> None:
+    error = ValueError("no tables")
+    assert told(error) == "ValueError: no tables"
+    error.__cause__ = OSError("refused")
+    assert told(error) == "ValueError: no tables (refused)"

@@ -7,7 +7,7 @@ from typing import Self, TypeVar
 import asyncpg
 
 from taskwire_shared.domain.errors import BackendUnavailable
-from taskwire_shared.store.database import UNAVAILABLE
+from taskwire_shared.store.database import REFUSED, UNAVAILABLE
 
 T = TypeVar("T")
 
@@ -90,13 +90,7 @@ async def _answered(question: Callable[[], Awaitable[T]]) -> T:
     except asyncpg.ReadOnlySQLTransactionError:
         # Nothing here writes, so that this is a fault of ours and not an outage.
         raise
-    except (
-        *UNAVAILABLE,
-        asyncpg.InvalidAuthorizationSpecificationError,
-        asyncpg.InvalidCatalogNameError,
-        asyncpg.InsufficientPrivilegeError,
-        asyncpg.InterfaceError,
-    ) as error:
+    except (*UNAVAILABLE, *REFUSED, asyncpg.InterfaceError) as error:
         raise BackendUnavailable from error
 
 

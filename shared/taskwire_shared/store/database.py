@@ -61,6 +61,12 @@ UNAVAILABLE = (
     asyncpg.InternalClientError,
 )
 """What the driver raises when the server does not answer, or cuts us off."""
+REFUSED = (
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InsufficientPrivilegeError,
+)
+"""What it raises when the server answers, but not us: a wrong password, no such database, no right to it."""
 # What the driver says of a connection that was lost before: to a unit that goes on with it, for example to tidy up.
 _GONE = ("closed", "closing", "released back to the pool")
 
