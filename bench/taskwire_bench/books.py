@@ -19,7 +19,7 @@ _BUSY = "SELECT EXISTS (SELECT FROM tasks WHERE state = 2) OR EXISTS (SELECT FRO
 _TASKS = """
 SELECT count(*) AS tasks, count(*) FILTER (WHERE state = 4) AS succeeded, min(created_at) AS first_created,
     max(created_at) AS last_created, max(finished_at) AS last_finished,
-    count(*) FILTER (WHERE version = 3 AND attempt = 1) AS undisturbed
+    count(*) FILTER (WHERE version = 3 AND attempt = 1) AS undisturbed, count(output) AS results
 FROM tasks WHERE id >= $1
 """
 _EVENTS = """
@@ -86,8 +86,8 @@ class Books:
         """
         tasks = await self._connection.fetchrow(_TASKS, since)
         events = await self._connection.fetchrow(_EVENTS, since)
-        found = (tasks["tasks"], tasks["succeeded"], events["created"], events["succeeded"])
-        if found != (expected,) * 4 or events["claimed"] != expected or events["events"] < 3 * expected:
+        found = (tasks["tasks"], tasks["succeeded"], tasks["results"], events["created"], events["succeeded"])
+        if found != (expected,) * 5 or events["claimed"] != expected or events["events"] < 3 * expected:
             raise Dishonest(f"of {expected} tasks there are {dict(tasks)} and of their events {dict(events)}")
         return Audit(
             tasks=tasks["tasks"],

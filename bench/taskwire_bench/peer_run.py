@@ -9,7 +9,9 @@ import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import nats
 from msgspec import Struct
 
 from taskwire_bench.cpu import Usage
@@ -25,7 +27,10 @@ _LEAST_RATE = 100.0
 """Tasks per second. A peer below it is given up."""
 _PATIENCE_SECONDS = 60.0
 _END_SECONDS = 15.0
-_WARM_UP_TASKS = 1_000
+_WARM_UP_SHARE = 0.3
+"""Of the tasks that are measured, about as for Taskwire."""
+_REDIS_SECONDS = 10.0
+_PEER_STREAMS = "peer_"
 
 
 class PeerRun(Struct, frozen=True, kw_only=True):
@@ -60,7 +65,7 @@ async def redis(folder: Path) -> AsyncIterator[tuple[str, int]]:
 
 @asynccontextmanager
 async def environment_of(peer: Peer, site: Site, redis_url: str) -> AsyncIterator[Mapping[str, str]]:
-    """Make what a peer needs in the servers, and drop its database afterwards.
+    """Make what a peer needs in the servers, and leave nothing of it afterwards.
 
     Raises:
         NotMeasured: The peer is not installed.
@@ -81,6 +86,9 @@ async def environment_of(peer: Peer, site: Site, redis_url: str) -> AsyncIterato
         yield environment
     finally:
         await site.drop_database(database)
+        await _drop_streams(site.nats_url)
+        if redis_url:
+            await _empty(redis_url)
 
 
 async def pass_through(peer: Peer, tasks: int, environment: Mapping[str, str], servers: Mapping[str, int]) -> PeerRun:
@@ -91,13 +99,14 @@ async def pass_through(peer: Peer, tasks: int, environment: Mapping[str, str], s
         with (tally / "workers.log").open("wb") as log:
             workers = [await _start(peer, worker, own, log.fileno()) for worker in peer.workers]
         try:
-            await _finish(peer, [*peer.enqueue, str(_WARM_UP_TASKS)], own)
-            await _until(tally, _WARM_UP_TASKS, _START_SECONDS, peer)
+            warm_up = max(1, round(tasks * _WARM_UP_SHARE))
+            await _finish(peer, [*peer.enqueue, str(warm_up)], own)
+            await _until(tally, warm_up, _START_SECONDS, peer)
             usage = Usage(
                 {"worker": [worker.pid for worker in workers], **{role: [pid] for role, pid in servers.items()}}
             )
             said = await _finish(peer, [*peer.enqueue, str(tasks)], own)
-            last_ns = await _until(tally, _WARM_UP_TASKS + tasks, _PATIENCE_SECONDS + tasks / _LEAST_RATE, peer)
+            last_ns = await _until(tally, warm_up + tasks, _PATIENCE_SECONDS + tasks / _LEAST_RATE, peer)
             used = usage.since()
         finally:
             await asyncio.gather(*(_stop(worker) for worker in workers))
@@ -106,6 +115,30 @@ async def pass_through(peer: Peer, tasks: int, environment: Mapping[str, str], s
         hand_in_rate=tasks / (said["last_ns"] - said["first_ns"]) * 1e9,
         cpu={role: seconds / tasks * 1000 for role, seconds in used.items()},
     )
+
+
+async def _drop_streams(nats_url: str) -> None:
+    """Drop the streams that peers have made. Taskwire's own goes on."""
+    client = await nats.connect(nats_url.split(","))
+    try:
+        stream = client.jetstream()
+        for info in await stream.streams_info():
+            if str(info.config.name).startswith(_PEER_STREAMS):
+                await stream.delete_stream(str(info.config.name))
+    finally:
+        await client.close()
+
+
+async def _empty(redis_url: str) -> None:
+    address = urlsplit(redis_url)
+    async with asyncio.timeout(_REDIS_SECONDS):
+        reader, writer = await asyncio.open_connection(address.hostname, address.port)
+        writer.write(b"FLUSHALL SYNC\r\n")
+        answer = await reader.readline()
+        writer.close()
+        await writer.wait_closed()
+    if not answer.startswith(b"+OK"):
+        raise NotMeasured(f"Redis could not be emptied: {answer!r}")
 
 
 async def _start(

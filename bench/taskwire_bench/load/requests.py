@@ -1,16 +1,15 @@
-"""Requests, serialised before the clock starts."""
+"""Requests, made before the clock starts."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import grpc
 
-from taskwire.v1 import task_pb2, task_service_pb2
+from taskwire.v1 import task_pb2, task_service_pb2, task_service_pb2_grpc
 from taskwire_bench.load.orders import SERVICE
 from taskwire_shared.domain.ids import new_id
 
 CREATE = f"/{SERVICE}/CreateTask"
-BATCH_CREATE = f"/{SERVICE}/BatchCreateTasks"
 CALL_SECONDS = 60.0
 _OPTIONS = (
     ("grpc.max_receive_message_length", 16 * 1024**2),
@@ -43,13 +42,20 @@ def creates(count: int, kind: str, queue: str, payload_bytes: int) -> Iterator[t
     return (create_request(kind, queue, payload) for _ in range(count))
 
 
-def batches(count: int, kind: str, queue: str, payload_bytes: int, batch: int) -> list[bytes]:
-    """Serialise requests that create `count` tasks, `batch` in each."""
+def batches(
+    count: int, kind: str, queue: str, payload_bytes: int, batch: int
+) -> list[task_service_pb2.BatchCreateTasksRequest]:
+    """Make requests that create `count` tasks, `batch` in each."""
     requests = creates(count, kind, queue, payload_bytes)
     sizes = [batch] * (count // batch) + ([count % batch] if count % batch else [])
     return [batch_of([next(requests) for _ in range(size)]) for size in sizes]
 
 
-def batch_of(requests: Sequence[task_service_pb2.CreateTaskRequest]) -> bytes:
-    """Serialise one batch."""
-    return task_service_pb2.BatchCreateTasksRequest(requests=requests).SerializeToString()
+def batch_of(requests: Sequence[task_service_pb2.CreateTaskRequest]) -> task_service_pb2.BatchCreateTasksRequest:
+    """Make one batch."""
+    return task_service_pb2.BatchCreateTasksRequest(requests=requests)
+
+
+def batch_call(channel: Any) -> Any:
+    """Return the method that creates a batch, as the stub has it: it encodes requests and reads answers."""
+    return task_service_pb2_grpc.TaskServiceStub(channel).BatchCreateTasks

@@ -8,7 +8,7 @@ from taskwire.v1 import task_service_pb2
 from taskwire_bench.load import orders
 from taskwire_bench.load.line import Line
 from taskwire_bench.load.reports import Held, Probe
-from taskwire_bench.load.requests import BATCH_CREATE, CALL_SECONDS, CREATE, batch_of, connect, create_request, creates
+from taskwire_bench.load.requests import CALL_SECONDS, CREATE, batch_call, batch_of, connect, create_request, creates
 
 _WATCH_TASK = f"/{orders.SERVICE}/WatchTask"
 
@@ -32,7 +32,7 @@ async def hold_steady(order: orders.Steady, line: Line) -> None:
 
 
 async def _send_batches(channel: Any, order: orders.Steady, start: int, late_ms: list[float]) -> None:
-    call = channel.unary_unary(BATCH_CREATE)
+    call = batch_call(channel)
 
     async def send(due: int) -> None:
         await call(batch_of(list(creates(order.batch, order.type, "default", 100))), timeout=CALL_SECONDS)

@@ -53,8 +53,9 @@ async def measure(plan: Plan) -> Result:
         for number in range(plan.runs):
             for name in [name for name in ALL if name not in missing]:
                 try:
-                    # With empty tables of its own, like Taskwire in each pass: what rounds leave behind costs some of
-                    # them more than others.
+                    # With empty tables of its own, like Taskwire in each pass, and nothing left to write down: what
+                    # rounds leave behind costs some of them more than others.
+                    await rig.books.clear()
                     async with environment_of(ALL[name], site, redis_url) as environment:
                         theirs = await pass_through(ALL[name], _count(plan, name), environment, servers)
                 except NotMeasured as error:
