@@ -18,6 +18,13 @@ PARENTS = {"tasks": "id", "task_events": "task_id"}
 # Any number will do, as long as nobody else takes it. Held for one transaction, while a day is made.
 _ADVISORY_LOCK = 0x7461736B_64617973
 
+# In the schema of their parents: another one may hold tables of the same names. Read from the catalogue and not by
+# `to_regclass`, which may answer from a cache what was so before we waited for our turn.
+FIND_DAYS = """
+SELECT c.relname FROM pg_class c JOIN pg_class p ON p.relnamespace = c.relnamespace
+WHERE p.oid = 'tasks'::regclass AND c.relname = ANY ($1::text[])
+"""
+
 # A column of the parent only, so that partitions get no default of their own for it.
 _LIKE = "INCLUDING ALL EXCLUDING IDENTITY"
 
@@ -50,8 +57,8 @@ async def ensure_partitions(
     first = (today or (await db.now()).date()) - timedelta(days=days_behind)
     days = [first + timedelta(days=number) for number in range(days_behind + 1 + days_ahead)]
     wanted = {partition_name(parent, day): (parent, day) for day in days for parent in PARENTS}
-    rows = await db.fetch("SELECT relname FROM pg_class WHERE relname = ANY ($1::text[])", list(wanted))
-    missing = [name for name in wanted if name not in {row["relname"] for row in rows}]
+    found = {row["relname"] for row in await db.fetch(FIND_DAYS, list(wanted))}
+    missing = [name for name in wanted if name not in found]
     return [name for name in missing if await _ensure(db, name, *wanted[name])]
 
 
@@ -60,7 +67,7 @@ async def _ensure(db: Database, name: str, parent: str, day: date) -> bool:
         async with connection.transaction():
             await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
             await connection.execute("SELECT pg_advisory_xact_lock($1)", _ADVISORY_LOCK)
-            if await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", name):
+            if await connection.fetch(FIND_DAYS, [name]):
                 return False
             await _make(connection, name, parent, day)
             return True

@@ -29,6 +29,12 @@ async def test_many_at_once_do_not_collide(db):
     assert len(set().union(*made)) == 10
 
 
+async def test_tables_of_somebody_else_are_not_taken_for_days(db):
+    await db.execute("CREATE SCHEMA other")
+    await db.execute("CREATE TABLE other.tasks_20311230 (id uuid)")
+    assert len(await ensure_partitions(db, today=FAR, days_ahead=0, days_behind=0)) == 2
+
+
 async def test_a_day_holds_its_ids_and_a_missing_day_refuses_them(db, creations, new_task, history):
     await ensure_partitions(db, today=FAR, days_ahead=0, days_behind=0)
     midnight = datetime(FAR.year, FAR.month, FAR.day, tzinfo=UTC)
