@@ -89,7 +89,7 @@ async def test_an_expired_task_fails_without_a_ring(db, eventually):
 
 async def test_many_due_tasks_are_done_in_batches(db, eventually, monkeypatch):
     monkeypatch.setattr(sweeping, "BATCH_TASKS", 10)
-    ids = await create(db, 95, schedule_at=datetime.now(UTC) + timedelta(seconds=0.2))
+    ids = await create(db, 95, schedule_at=datetime.now(UTC) + timedelta(seconds=1))
     async with sweeping_over(db) as (one, _), sweeping_over(db) as (other, _):
         await eventually(lambda: len(one.rung) + len(other.rung) == 95)
     assert sorted(one.rung + other.rung) == sorted(ids)
