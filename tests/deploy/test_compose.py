@@ -4,7 +4,9 @@ import asyncio
 import json
 import re
 import shlex
+import shutil
 import signal
+import subprocess
 import sysconfig
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -202,6 +204,29 @@ async def test_service_runs_becomes_healthy_and_stops(
             assert await process.wait() == 0
 
     assert not await running.is_healthy()
+
+
+@pytest.fixture
+def tls(tmp_path: Path) -> dict[str, str]:
+    """Make a certificate and return the variables that name it."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl is not installed")
+    key, certificate = str(tmp_path / "key.pem"), str(tmp_path / "cert.pem")
+    words = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=taskwire"]
+    subprocess.run([*words, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    return {"TASKWIRE_TLS_CERT_FILE": certificate, "TASKWIRE_TLS_KEY_FILE": key}
+
+
+@pytest.mark.usefixtures("migrated")
+async def test_gateway_with_tls_becomes_healthy(
+    container: Callable[[str], Container], eventually: Callable[..., Any], tls: dict[str, str]
+) -> None:
+    gateway = container("gateway-1")
+    gateway.environment |= tls
+
+    async with _running(gateway):
+        await eventually(gateway.is_healthy, timeout=40, what="health of a gateway with TLS")
 
 
 @pytest.mark.usefixtures("migrated")

@@ -53,10 +53,12 @@ def _over_grpc(arguments: argparse.Namespace) -> int:
 
 def _channel(arguments: argparse.Namespace) -> grpc.Channel:
     address = arguments.address or own_gateway_address()
+    # What is asked is near: a proxy of the environment is for the world outside, and would answer for itself.
+    options: list[tuple[str, str | int]] = [("grpc.enable_http_proxy", 0)]
     if arguments.ca_file is None:
-        return grpc.insecure_channel(address)
-    name = arguments.server_name
-    options = [("grpc.ssl_target_name_override", name)] if name else []
+        return grpc.insecure_channel(address, options)
+    if arguments.server_name:
+        options += [("grpc.ssl_target_name_override", arguments.server_name)]
     return grpc.secure_channel(address, grpc.ssl_channel_credentials(arguments.ca_file.read_bytes()), options)
 
 
@@ -77,8 +79,10 @@ def over_grpc(channel: grpc.Channel, service: str) -> int:
 
 def over_http(address: str) -> int:
     """Ask `/healthz` at `address`, print the answer, and return the exit code."""
+    # Past the proxies of the environment, as above.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with urllib.request.urlopen(f"http://{address}/healthz", timeout=_ANSWER_SECONDS_MAX) as answer:
+        with opener.open(f"http://{address}/healthz", timeout=_ANSWER_SECONDS_MAX) as answer:
             print(answer.read().decode().strip())
             return OK
     except urllib.error.HTTPError as error:

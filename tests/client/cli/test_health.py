@@ -1,6 +1,8 @@
 """`taskwire health`: the probe of a gateway over gRPC, that of a processor over HTTP."""
 
 import asyncio
+import socket
+import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
@@ -61,6 +63,35 @@ async def test_over_http(healthy, code, monkeypatch) -> None:
     async with serve_metrics("127.0.0.1:0", CollectorRegistry(), lambda: healthy) as address:
         monkeypatch.setenv("TASKWIRE_METRICS_LISTEN", address)
         assert await asyncio.to_thread(health.main, ["--http"]) == code
+
+
+@pytest.fixture
+def dead_proxy(monkeypatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    # What the environment said at the first request is kept there.
+    monkeypatch.setattr(urllib.request, "_opener", None)
+    for variable in ("no_proxy", "NO_PROXY", "no_grpc_proxy"):
+        monkeypatch.delenv(variable, raising=False)
+
+
+@pytest.mark.usefixtures("dead_proxy")
+async def test_proxy_is_not_asked_over_http() -> None:
+    async with serve_metrics("127.0.0.1:0", CollectorRegistry(), lambda: True) as address:
+        assert await asyncio.to_thread(health.main, ["--http", "--address", address]) == 0
+
+
+@pytest.mark.usefixtures("dead_proxy")
+@pytest.mark.parametrize("tls", [False, True])
+def test_proxy_is_not_asked_over_grpc(tls, tmp_path, capsys) -> None:
+    (tmp_path / "ca.pem").write_bytes(b"")
+    with socket.socket() as service:
+        # Bound but not listening: it refuses, under its own number.
+        service.bind(("127.0.0.1", 0))
+        port = service.getsockname()[1]
+        options = ["--ca-file", str(tmp_path / "ca.pem"), "--server-name", "taskwire"] if tls else []
+        assert health.main(["--address", f"127.0.0.1:{port}", *options]) == 1
+
+    assert f"127.0.0.1:{port}" in capsys.readouterr().err
 
 
 def test_over_http_without_an_address_is_a_usage_error(monkeypatch, capsys) -> None:
