@@ -101,6 +101,9 @@ def handler(type: str, *, process: bool = False) -> Callable[[Callable[P, R]], H
     is annotated `bytes`, `str` or `Payload`, else converted from JSON to its annotation by msgspec. What is returned
     becomes the output: None, str, bytes, `Payload`, or anything that msgspec writes as JSON. To fail, raise.
     """
+    if callable(type):
+        # Without its parentheses: what is returned would take the place of the function, and be no handler.
+        raise HandlersError('name the type: @taskwire.handler("…")')
 
     def decorate(function: Callable[P, R]) -> Handler[P, R]:
         return Handler(function, type=type, process=process)

@@ -83,6 +83,13 @@ def test_module_without_handlers_is_refused(module) -> None:
         collect([module("empty")])
 
 
+def test_decorator_without_a_type_is_refused() -> None:
+    with pytest.raises(HandlersError, match=r'name the type: @taskwire.handler\("…"\)'):
+
+        @taskwire.handler
+        def forgotten() -> None: ...
+
+
 def test_two_handlers_of_one_type_are_refused(module) -> None:
     rival = Handler(lambda: None, type="greet")
 
