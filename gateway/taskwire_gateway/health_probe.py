@@ -23,7 +23,8 @@ async def probe_health(db: Database, health: Health) -> None:
         serving = await _answers(db)
         # Not by the health itself: a gateway that stops does not serve, whatever is found here.
         if serving is not before:
-            _log.warning(Event.HEALTH_CHANGED, serving=serving)
+            log = _log.info if serving else _log.warning
+            log(Event.HEALTH_CHANGED, serving=serving)
         health.set_whole(serving=serving)
         before = serving
         await asyncio.sleep(PROBE_SECONDS)
