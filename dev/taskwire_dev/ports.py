@@ -25,15 +25,16 @@ def free_port(host: str = LOOPBACK) -> int:
 
 
 def is_free(port: int, host: str = LOOPBACK) -> bool:
-    """Tell whether one could listen on `port` now."""
-    with socket.socket() as probe:
-        # Without this, a port whose last connections are still in TIME_WAIT would look taken after every restart.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
+    """Tell whether one could listen on `port` now. Nobody can on a number that is none of a port."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family) as probe:
+            # Without this, a port whose last connections are still in TIME_WAIT would look taken after every restart.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((host, port))
-        except OSError:
-            return False
-        return True
+    except (OSError, OverflowError):
+        return False
+    return True
 
 
 def free_port_near(wanted: int | None, host: str = LOOPBACK) -> int:

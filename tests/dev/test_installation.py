@@ -43,6 +43,13 @@ def test_the_processor_has_its_metrics_next_to_those_of_the_gateway():
     assert int(port) != 29990
 
 
+def test_the_processor_has_its_metrics_elsewhere_when_those_of_the_gateway_have_the_last_port():
+    host, port = _next_address("127.0.0.1:65535").split(":")
+
+    assert host == "127.0.0.1"
+    assert 0 < int(port) < 65535
+
+
 def test_only_what_was_chosen_and_is_lost_is_chosen_again(taken):
     environment = {"TASKWIRE_LISTEN": f"127.0.0.1:{taken}", "TASKWIRE_METRICS_LISTEN": "127.0.0.1:29998"}
 

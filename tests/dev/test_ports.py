@@ -25,6 +25,23 @@ def test_a_taken_port_is_replaced(taken_port):
     assert free_port_near(taken_port) != taken_port
 
 
+def test_ports_of_the_other_protocol_are_known():
+    with socket.socket(socket.AF_INET6) as listener:
+        try:
+            listener.bind(("::1", 0))
+        except OSError:
+            pytest.skip("this machine has no IPv6")
+        listener.listen()
+
+        assert not is_free(listener.getsockname()[1], "::1")
+        assert is_free(free_port("::1"), "::1")
+
+
+def test_there_is_no_port_above_the_last_one():
+    assert not is_free(65_536)
+    assert free_port_near(65_536) < 65_536
+
+
 def test_a_wanted_port_is_taken_when_free():
     port = free_port()
 
