@@ -10,8 +10,8 @@ from pathlib import Path
 
 from taskwire_dev.failure import StartFailed
 
-_STOP_SECONDS = 20.0
-"""Everything is stopped within 15 s."""
+STOP_SECONDS = 20.0
+"""How long the holder may take to stop, unless it has said otherwise."""
 _POLL_SECONDS = 0.05
 _PRIVATE = 0o700
 
@@ -43,15 +43,18 @@ class DataFolder:
         return self.path / "ports.json"
 
     @contextmanager
-    def held(self) -> Iterator[None]:
-        """Make the folder where it is missing and keep everybody else out. Raises StartFailed."""
+    def held(self, stop_seconds: float = STOP_SECONDS) -> Iterator[None]:
+        """Make the folder where it is missing and keep everybody else out. Raises StartFailed.
+
+        Whoever stops this process waits for it for `stop_seconds`.
+        """
         try:
             self._make()
             descriptor = os.open(self._pid_file, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise StartFailed(f"The data folder {self.path} cannot be used: {error.strerror}.") from error
         try:
-            self._lock(descriptor)
+            self._lock(descriptor, stop_seconds)
             yield
         finally:
             os.close(descriptor)
@@ -61,11 +64,15 @@ class DataFolder:
         pid = self._holder()
         if pid is None:
             return False
+        patience = self._written_patience()
         _signal(pid, signal.SIGTERM)
-        deadline = time.monotonic() + _STOP_SECONDS
+        deadline = time.monotonic() + patience
         while self._holder() == pid:
             if time.monotonic() > deadline:
-                raise StartFailed(f"Taskwire (process {pid}) does not stop. kill -9 {pid} ends it with all it started.")
+                raise StartFailed(
+                    f"Taskwire (process {pid}) has not stopped within {patience:.0f} s. "
+                    f"kill -9 {pid} ends it with all it started."
+                )
             time.sleep(_POLL_SECONDS)
         return True
 
@@ -77,7 +84,7 @@ class DataFolder:
         self.path.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
         self.logs.mkdir(mode=_PRIVATE, exist_ok=True)
 
-    def _lock(self, descriptor: int) -> None:
+    def _lock(self, descriptor: int, stop_seconds: float) -> None:
         if not _take(descriptor):
             raise StartFailed(
                 f"Taskwire runs in {self.path} already (process {self._written_pid() or 'unknown'}). "
@@ -85,7 +92,7 @@ class DataFolder:
             )
         try:
             os.ftruncate(descriptor, 0)
-            os.write(descriptor, f"{os.getpid()}\n".encode())
+            os.write(descriptor, f"{os.getpid()}\n{stop_seconds:g}\n".encode())
         except OSError as error:
             raise StartFailed(f"The data folder {self.path} cannot be used: {error.strerror}.") from error
 
@@ -103,9 +110,15 @@ class DataFolder:
             os.close(descriptor)
 
     def _written_pid(self) -> int | None:
-        with suppress(OSError, ValueError):
-            return int(self._pid_file.read_text())
+        with suppress(OSError, ValueError, IndexError):
+            return int(self._pid_file.read_text().split()[0])
         return None
+
+    def _written_patience(self) -> float:
+        with suppress(OSError, ValueError, IndexError):
+            return float(self._pid_file.read_text().split()[1])
+        # Of a release before this one.
+        return STOP_SECONDS
 
 
 def _take(descriptor: int) -> bool:

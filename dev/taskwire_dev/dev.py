@@ -9,7 +9,7 @@ from pathlib import Path
 from taskwire.errors import TaskwireError
 from taskwire_dev.failure import StartFailed
 from taskwire_dev.first_task import FirstTask, run_first_task
-from taskwire_dev.installation import GRPC_PORT, Installation, Plan, running
+from taskwire_dev.installation import GRPC_PORT, Installation, Plan, running, stop_seconds
 from taskwire_dev.ports import LOOPBACK
 from taskwire_shared.domain.task import DEFAULT_QUEUE
 from taskwire_shared.settings import Settings
@@ -20,7 +20,7 @@ _SHIPPED = "taskwire_processor.shipped"
 async def serve(plan: Plan) -> None:
     """Start everything, show that it works and how to use it, and serve until cancelled. Raises StartFailed."""
     plan.say(f"Taskwire starts in {plan.folder.path}")
-    with plan.folder.held():
+    with plan.folder.held(stop_seconds(plan.settings)):
         async with running(plan) as installation:
             plan.say(await _check(plan.settings, installation))
             for line in lines_to_copy(installation):

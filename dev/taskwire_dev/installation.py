@@ -17,7 +17,7 @@ from taskwire_dev.log_reader import LogReader
 from taskwire_dev.nats import EmbeddedNats
 from taskwire_dev.ports import LOOPBACK, free_port, free_port_near, is_free
 from taskwire_dev.postgres import EmbeddedPostgres
-from taskwire_dev.service import Service
+from taskwire_dev.service import SLACK_SECONDS, Service
 from taskwire_dev.supervisor import Say, Supervisor
 from taskwire_shared.settings import PREFIX, Settings, split_address
 
@@ -27,6 +27,8 @@ PROCESSOR_METRICS_PORT = 50053
 
 GRACE_SECONDS = 4.0
 """For work in hand, unless the user has set another: everything has to be stopped within 15 s."""
+_SERVERS_STOP_SECONDS = 15.0
+"""For Postgres and NATS together, at the very most."""
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -85,6 +87,15 @@ async def running(plan: Plan) -> AsyncIterator[Installation]:
             )
 
 
+def stop_seconds(settings: Settings) -> float:
+    """Return how long stopping may take at the very most: the processor first, then the gateway, then the servers."""
+    return 2 * (_grace(settings) + SLACK_SECONDS) + _SERVERS_STOP_SECONDS
+
+
+def _grace(settings: Settings) -> float:
+    return settings.grace_seconds if "grace_seconds" in settings.model_fields_set else GRACE_SECONDS
+
+
 def _note_what_is_ignored(plan: Plan) -> None:
     for field in ("database_url", "nats_url", "migrate"):
         if field in plan.settings.model_fields_set:
@@ -93,12 +104,11 @@ def _note_what_is_ignored(plan: Plan) -> None:
 
 def _services(plan: Plan, postgres: EmbeddedPostgres, nats: EmbeddedNats) -> tuple[Service, Service]:
     given = plan.settings.model_fields_set
-    grace = plan.settings.grace_seconds if "grace_seconds" in given else GRACE_SECONDS
     shared = plan.settings.model_copy(
         update={
             "database_url": postgres.url("taskwire"),
             "nats_url": (nats.url,),
-            "grace_seconds": grace,
+            "grace_seconds": _grace(plan.settings),
             "migrate": False,
             "listen": _address(plan.settings.listen, "listen" in given, GRPC_PORT),
         }

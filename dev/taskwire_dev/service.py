@@ -14,7 +14,7 @@ from taskwire_dev.failure import StartFailed, tail_of
 
 _START_SECONDS = 60.0
 """A start takes 1 s on an idle machine, 10 s on one that does three times what it can, and more from a cold disk."""
-_SLACK_SECONDS = 2.0
+SLACK_SECONDS = 2.0
 """Between the grace that a service has for its work and the moment it is killed."""
 LOG_BYTES_MAX = 16 * 1024**2
 """A longer log is moved aside at the next start."""
@@ -115,11 +115,11 @@ class Service:
         """Ask it to stop and wait; kill it some seconds after its grace. Return its exit code, if it was started."""
         if self._child is None:
             return None
-        return await self._child.stop([Stage(signal.SIGTERM, self.grace + _SLACK_SECONDS)])
+        return await self._child.stop([Stage(signal.SIGTERM, self.grace + SLACK_SECONDS)])
 
     async def kill(self) -> None:
         """End it at once, without a chance to finish anything."""
-        await self.child.stop([Stage(signal.SIGKILL, _SLACK_SECONDS)])
+        await self.child.stop([Stage(signal.SIGKILL, SLACK_SECONDS)])
 
     async def restart(self) -> Ready:
         """Stop it and start it again."""

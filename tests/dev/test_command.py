@@ -64,8 +64,11 @@ async def test_another_start_serves_within_ten_seconds(run, data_dir):
 
 
 async def test_a_second_one_is_refused_and_the_first_is_stopped_by_command(run, data_dir):
-    first = await run("dev", data_dir=data_dir)
+    first = await run("dev", data_dir=data_dir, environment={"TASKWIRE_GRACE_SECONDS": "45"})
     await first.ready()
+    pid, stop_seconds = (data_dir / "dev.pid").read_text().split()
+    assert int(pid) == first.pid
+    assert float(stop_seconds) > 90
 
     second = await run("dev", data_dir=data_dir)
     assert await second.end() == 1

@@ -54,6 +54,26 @@ def test_the_holder_is_stopped(tmp_path, holder):
     assert holder.wait(5) == 0
 
 
+DEAF_HOLDER = """
+import pathlib, signal, sys
+from taskwire_dev.data_folder import DataFolder
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+with DataFolder(pathlib.Path(sys.argv[1])).held(stop_seconds=1):
+    print("held", flush=True)
+    signal.pause()
+"""
+
+
+def test_a_holder_has_the_time_that_it_has_said(tmp_path):
+    with subprocess.Popen(
+        [sys.executable, "-c", DEAF_HOLDER, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout.readline() == "held\n"
+        with pytest.raises(StartFailed, match=rf"\(process {process.pid}\) has not stopped within 1 s"):
+            DataFolder(tmp_path).stop_holder()
+        process.kill()
+
+
 def test_nobody_to_stop(tmp_path):
     assert not DataFolder(tmp_path).stop_holder()
     assert not DataFolder(tmp_path / "absent").stop_holder()
@@ -65,14 +85,14 @@ def test_a_holder_that_was_killed_leaves_no_lock(tmp_path, holder):
 
     assert not DataFolder(tmp_path).stop_holder()
     with DataFolder(tmp_path).held():
-        assert (tmp_path / "dev.pid").read_text() == f"{os.getpid()}\n"
+        assert (tmp_path / "dev.pid").read_text().split()[0] == str(os.getpid())
 
 
 def test_garbage_in_the_pid_file_does_not_matter(tmp_path):
     (tmp_path / "dev.pid").write_text("garbage")
 
     with DataFolder(tmp_path).held():
-        assert (tmp_path / "dev.pid").read_text() == f"{os.getpid()}\n"
+        assert (tmp_path / "dev.pid").read_text().split()[0] == str(os.getpid())
 
 
 def test_a_path_that_is_a_file_is_a_clear_message(tmp_path):

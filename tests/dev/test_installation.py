@@ -5,7 +5,15 @@ import pytest
 from taskwire.client import Client
 from taskwire_dev.data_folder import DataFolder
 from taskwire_dev.failure import StartFailed
-from taskwire_dev.installation import Plan, _address, _as_reached, _next_address, _other_addresses, running
+from taskwire_dev.installation import (
+    Plan,
+    _address,
+    _as_reached,
+    _next_address,
+    _other_addresses,
+    running,
+    stop_seconds,
+)
 from taskwire_shared.settings import Settings
 
 pytestmark = pytest.mark.timeout(120)
@@ -55,6 +63,11 @@ def test_only_what_was_chosen_and_is_lost_is_chosen_again(taken):
 
     assert _other_addresses(set(), environment).keys() == {"TASKWIRE_LISTEN"}
     assert _other_addresses({"listen"}, environment) == {}
+
+
+def test_stopping_may_take_both_graces():
+    assert stop_seconds(Settings(grace_seconds=45)) > 90
+    assert stop_seconds(Settings()) < 30
 
 
 def test_an_address_for_everybody_is_reached_on_the_loopback():

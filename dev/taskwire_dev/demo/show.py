@@ -19,7 +19,7 @@ from taskwire_dev.console import Console
 from taskwire_dev.demo.board import Board
 from taskwire_dev.demo.orders import LABEL, Order, make_orders
 from taskwire_dev.failure import StartFailed
-from taskwire_dev.installation import Plan, running
+from taskwire_dev.installation import Plan, running, stop_seconds
 from taskwire_dev.supervisor import Say
 
 _BATCH = 100
@@ -63,7 +63,7 @@ async def demonstrate(plan: Plan, console: Console, count: int) -> bool:
     Raises StartFailed, alone or in a group, when something does not start, or a task is missing or ended otherwise
     than it was meant to.
     """
-    with plan.folder.held():
+    with plan.folder.held(stop_seconds(plan.settings)):
         async with running(plan) as installation:
             console.say(f"Gateway at {installation.address}. Creating {count} tasks and watching them:")
             try:
