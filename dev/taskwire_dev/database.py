@@ -21,6 +21,18 @@ async def prepare_database(postgres: EmbeddedPostgres) -> None:
         raise StartFailed(f"The database in {postgres.folder} cannot be brought up to date: {cause}") from error
 
 
+async def served_types(postgres: EmbeddedPostgres, processor: str) -> list[str]:
+    """Return the types of tasks that a processor has handlers for, none when that cannot be found out."""
+    try:
+        connection = await asyncpg.connect(postgres.url(DATABASE))
+        try:
+            return list(await connection.fetchval("SELECT types FROM processors WHERE id = $1::uuid", processor) or ())
+        finally:
+            await connection.close()
+    except (asyncpg.PostgresError, OSError):
+        return []
+
+
 async def _create(postgres: EmbeddedPostgres) -> None:
     connection = await asyncpg.connect(postgres.url("postgres"))
     try:

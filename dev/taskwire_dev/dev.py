@@ -1,12 +1,16 @@
 """`taskwire dev`: serve on this machine until told to stop."""
 
 import asyncio
+import json
 import shlex
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from taskwire.errors import TaskwireError
+from taskwire_dev.database import served_types
 from taskwire_dev.failure import StartFailed
 from taskwire_dev.first_task import FirstTask, run_first_task
 from taskwire_dev.installation import GRPC_PORT, Installation, Plan, running, stop_seconds
@@ -23,7 +27,8 @@ async def serve(plan: Plan) -> None:
     with plan.folder.held(stop_seconds(plan.settings)):
         async with running(plan) as installation:
             plan.say(await _check(plan.settings, installation))
-            for line in lines_to_copy(installation):
+            types = await served_types(installation.postgres, installation.processor.ready.id)
+            for line in lines_to_copy(installation, types):
                 plan.say(line)
             plan.say(installation.ready_line)
             try:
@@ -53,10 +58,12 @@ def describe(task: FirstTask) -> str:
     )
 
 
-def lines_to_copy(installation: Installation) -> list[str]:
-    """Return what to type to use the installation: for a shell in this folder."""
+def lines_to_copy(installation: Installation, types: Sequence[str]) -> list[str]:
+    """Return what to type to use the installation, which serves `types`: for a shell in this folder."""
     address = installation.address
-    task = '{"task": {"queue": "default", "type": "sleep", "input": {"text": "{\\"seconds\\": 2}"}}}'
+    example = _example(types)
+    task = shlex.quote(json.dumps({"task": {"queue": DEFAULT_QUEUE, **example}}))
+    words = [example["type"], *([example["input"]["text"]] if "input" in example else [])]
     one = '{"task_id": "PUT-THE-ID-HERE"}'
     service = "taskwire.v1.TaskService"
     taskwire = _command("taskwire")
@@ -67,14 +74,14 @@ def lines_to_copy(installation: Installation) -> list[str]:
         "",
         "With grpcurl:",
         f"  grpcurl -plaintext {address} list",
-        f"  grpcurl -plaintext -d '{task}' {address} {service}/CreateTask",
+        f"  grpcurl -plaintext -d {task} {address} {service}/CreateTask",
         f"  grpcurl -plaintext -d '{one}' {address} {service}/WatchTask",
         f"  grpcurl -plaintext -d '{one}' {address} {service}/CancelTask",
         "With buf:",
-        f"  {buf} -d '{task}' http://{address}/{service}/CreateTask",
+        f"  {buf} -d {task} http://{address}/{service}/CreateTask",
         f"  {buf} -d '{one}' http://{address}/{service}/WatchTask",
         "With taskwire:",
-        f"  {taskwire} create sleep '{{\"seconds\": 2}}'",
+        f"  {taskwire} create {shlex.join(words)}",
         f"  {taskwire} list",
         f"  {taskwire} watch PUT-THE-ID-HERE",
         f"  {taskwire} cancel PUT-THE-ID-HERE",
@@ -84,6 +91,13 @@ def lines_to_copy(installation: Installation) -> list[str]:
         "Ctrl-C stops everything.",
         "",
     ]
+
+
+def _example(types: Sequence[str]) -> dict[str, Any]:
+    """Return a task that somebody runs. What a handler of the user takes is not known: its input is left out."""
+    if "sleep" in types or not types:
+        return {"type": "sleep", "input": {"text": '{"seconds": 2}'}}
+    return {"type": min(types)}
 
 
 def _command(name: str) -> str:

@@ -46,6 +46,23 @@ async def test_it_serves_stops_cleanly_and_keeps_its_data(run, data_dir, until_g
     assert await second.stop(signal.SIGTERM) == 0
 
 
+async def test_with_handlers_of_the_user_alone_it_shows_how_to_use_them(run, data_dir, tmp_path):
+    (tmp_path / "pictures.py").write_text("import taskwire\n@taskwire.handler('resize')\ndef resize(): ...\n")
+    given = {"TASKWIRE_HANDLERS": "pictures", "PYTHONPATH": str(tmp_path)}
+    alone = await run("dev", data_dir=data_dir, environment=given)
+    await alone.ready()
+    assert "taskwire create resize" in alone.text
+    assert "create sleep" not in alone.text
+    assert await alone.stop() == 0
+
+    given["TASKWIRE_HANDLERS"] = "taskwire_processor.shipped,pictures"
+    beside = await run("dev", data_dir=data_dir, environment=given)
+    async with Client((await beside.ready())["grpc"]) as client:
+        assert "create sleep" in beside.text
+        assert (await client.wait((await client.create("resize")).id)).state.name == "SUCCEEDED"
+    assert await beside.stop() == 0
+
+
 async def test_another_start_serves_within_ten_seconds(run, data_dir):
     first = await run("dev", data_dir=data_dir)
     await first.ready()

@@ -9,6 +9,8 @@ from taskwire_dev.dev import describe, lines_to_copy
 from taskwire_dev.first_task import FirstTask
 from taskwire_dev.service import Service
 
+SHIPPED = ["crunch", "echo", "flaky", "sleep"]
+
 
 def installation(tmp_path, address):
     gateway = Service("gateway", "gateway", environment={}, log=tmp_path / "logs" / "gateway.log", grace=1)
@@ -32,8 +34,9 @@ def test_a_first_task_that_waits():
 
 
 @pytest.mark.parametrize("program", ["grpcurl", "buf", "taskwire"])
-def test_every_line_is_one_command_of_a_shell(tmp_path, program):
-    lines = [line for line in lines_to_copy(installation(tmp_path, "127.0.0.1:50051")) if line.startswith("  ")]
+@pytest.mark.parametrize("types", [SHIPPED, ["it's mine"]])
+def test_every_line_is_one_command_of_a_shell(tmp_path, program, types):
+    lines = [line for line in lines_to_copy(installation(tmp_path, "127.0.0.1:50051"), types) if line.startswith("  ")]
 
     commands = [shlex.split(line) for line in lines]
     mine = [command for command in commands if command[0].rsplit("/", 1)[-1] == program]
@@ -43,9 +46,20 @@ def test_every_line_is_one_command_of_a_shell(tmp_path, program):
             json.loads(data)
 
 
+def test_the_task_to_copy_is_of_a_type_that_is_served(tmp_path):
+    usual = "\n".join(lines_to_copy(installation(tmp_path, "127.0.0.1:50051"), SHIPPED))
+    mine = "\n".join(lines_to_copy(installation(tmp_path, "127.0.0.1:50051"), ["resize", "mail"]))
+
+    assert """ create sleep '{"seconds": 2}'\n""" in usual
+    assert """ '{"task": {"queue": "default", "type": "sleep", "input": {"text": "{\\"seconds\\": 2}"}}}' """ in usual
+    assert " create mail\n" in mine
+    assert """ '{"task": {"queue": "default", "type": "mail"}}' """ in mine
+    assert "sleep" not in mine
+
+
 def test_another_address_than_the_usual_is_said_to_the_client(tmp_path):
-    usual = "\n".join(lines_to_copy(installation(tmp_path, "127.0.0.1:50051")))
-    another = "\n".join(lines_to_copy(installation(tmp_path, "127.0.0.1:20000")))
+    usual = "\n".join(lines_to_copy(installation(tmp_path, "127.0.0.1:50051"), SHIPPED))
+    another = "\n".join(lines_to_copy(installation(tmp_path, "127.0.0.1:20000"), SHIPPED))
 
     assert "TASKWIRE_ADDRESS" not in usual
     assert "TASKWIRE_ADDRESS=127.0.0.1:20000" in another
