@@ -6,7 +6,7 @@ from datetime import datetime
 
 from taskwire.cli.output import Output
 from taskwire.cli.selection import label
-from taskwire.cli.session import OK, command_parser, run
+from taskwire.cli.session import INTERRUPTED, OK, USAGE_ERROR, command_parser, complain, run
 from taskwire.cli.watch import follow
 from taskwire.client import Client
 from taskwire.task import TaskPriority
@@ -21,10 +21,19 @@ def main(argv: list[str]) -> int:
     if arguments.delay is not None and (arguments.id is not None or arguments.key is not None):
         parser.error("with --id or --key give --at instead of --delay, which would be another time in a second call")
 
+    try:
+        # Before there is a loop, which would keep the first Ctrl-C for later.
+        input = sys.stdin.read() if arguments.input == "-" else arguments.input
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except (OSError, ValueError) as error:
+        complain(str(error))
+        return USAGE_ERROR
+
     async def action(client: Client, output: Output) -> int:
         task = await client.create(
             arguments.type,
-            sys.stdin.read() if arguments.input == "-" else arguments.input,
+            input,
             queue=arguments.queue,
             priority=_PRIORITIES.get(arguments.priority),
             delay=arguments.delay,

@@ -1,5 +1,6 @@
 """`taskwire create`."""
 
+import asyncio
 import io
 from argparse import ArgumentTypeError
 from datetime import UTC, datetime
@@ -64,6 +65,32 @@ async def test_input_from_standard_input(run, gateway, monkeypatch) -> None:
     await run("create", "greet", "-")
 
     assert gateway.requests[0].task.input.text == "from a pipe"
+
+
+class Terminal:
+    """A standard input that is interrupted while it is read."""
+
+    def read(self) -> str:
+        # A loop that runs would keep the interruption until the input ends.
+        with pytest.raises(RuntimeError, match="no running event loop"):
+            asyncio.get_running_loop()
+        raise KeyboardInterrupt
+
+
+async def test_reading_standard_input_can_be_interrupted(run, gateway, monkeypatch) -> None:
+    monkeypatch.setattr("sys.stdin", Terminal())
+
+    assert (await run("create", "greet", "-")).code == 130
+    assert gateway.requests == []
+
+
+async def test_standard_input_that_is_no_text_is_one_line(run, gateway, monkeypatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\xff"), encoding="utf-8"))
+
+    ran = await run("create", "greet", "-")
+
+    assert (ran.code, ran.err.count("\n"), gateway.requests) == (2, 1, [])
+    assert "can't decode byte 0xff" in ran.err
 
 
 async def test_watch_follows_to_the_end(run, gateway) -> None:
