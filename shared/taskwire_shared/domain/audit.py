@@ -48,7 +48,7 @@ RULES: dict[Check, Rule] = {
     Check.LINES: Rule("P3", "the first in line starts in time where a processor is idle; somebody serves every line"),
     Check.RINGS: Rule("P5", "the broker has the stream and the consumers of the rings, and none that is too old"),
     Check.DAYS: Rule("P1", "there is a day to put a new task in, today and for days to come; every index is valid"),
-    Check.CONNECTIONS: Rule("P9", "no connection is left within a transaction, and there are some to spare"),
+    Check.CONNECTIONS: Rule("P9", "no connection of ours is left within a transaction, and there are some to spare"),
 }
 
 

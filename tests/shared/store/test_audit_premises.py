@@ -1,3 +1,6 @@
+import asyncpg
+import pytest
+
 from taskwire_shared.domain.audit import Check
 from taskwire_shared.store import audit_premises
 from taskwire_shared.store.audit_connection import AuditConnection
@@ -18,6 +21,20 @@ async def test_texts_sorted_by_another_library_are_a_warning(database_url, monke
 
     assert flaw.is_warning
     assert "2.31" in flaw.detail
+
+
+@pytest.mark.parametrize(("name", "is_warning"), [("taskwire gateway", False), ("pg_dump", True), ("", True)])
+async def test_only_an_idle_transaction_of_ours_is_a_fault(database_url, monkeypatch, name, is_warning) -> None:
+    monkeypatch.setattr(audit_premises, "IDLE_SECONDS_MAX", 0)
+    other = await asyncpg.connect(database_url, server_settings={"application_name": name})
+    try:
+        await other.execute("BEGIN")
+        async with AuditConnection.open(database_url) as connection:
+            (flaw,) = await audit_connections(connection)
+    finally:
+        await other.close()
+
+    assert (flaw.check, flaw.is_warning) == (Check.CONNECTIONS, is_warning)
 
 
 async def test_too_few_spare_connections_are_a_warning(database_url, monkeypatch) -> None:

@@ -313,17 +313,19 @@ async def test_index_that_is_not_valid_is_found(population, hurt, verified, flaw
     assert flawed(await verified())[Check.DAYS].shown[0].subject == "processors_pkey"
 
 
+@pytest.mark.parametrize(("name", "is_sound"), [("taskwire processor", False), ("somebody", True)])
 async def test_connection_left_in_a_transaction_is_found(
-    database_url, population, verified, flawed, monkeypatch
+    database_url, population, verified, flawed, monkeypatch, name, is_sound
 ) -> None:
     monkeypatch.setattr("taskwire_shared.store.audit_premises.IDLE_SECONDS_MAX", 0)
-    connection = await asyncpg.connect(database_url, server_settings={"application_name": "somebody"})
+    connection = await asyncpg.connect(database_url, server_settings={"application_name": name})
     await connection.execute("BEGIN")
 
-    found = flawed(await verified())
+    report = await verified()
 
     await connection.close()
-    assert "somebody: idle in a transaction" in found[Check.CONNECTIONS].shown[0].detail
+    assert report.sound is is_sound
+    assert f"{name}: idle in a transaction" in flawed(report)[Check.CONNECTIONS].shown[0].detail
 
 
 async def test_time_is_limited(population, verified) -> None:
