@@ -1,6 +1,7 @@
 """`taskwire verify`."""
 
 import argparse
+import os
 import sys
 
 from taskwire_shared import lifecycle
@@ -47,12 +48,19 @@ async def _run(settings: Settings, extent: Extent, *, as_json: bool) -> int:
     except NotTaskwire:
         print("taskwire verify: the database is not of this release, see taskwire migrate status", file=sys.stderr)
         return EXIT_UNKNOWN
-    print(report.as_json() if as_json else report.as_page())
+    _say(report.as_json() if as_json else report.as_page())
     return report.exit_code
 
 
+def _say(text: str) -> None:
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        # Whoever read it has seen enough; the verdict stays. Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError(text)
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError("must be a whole number of at least 1")
+    return int(text)

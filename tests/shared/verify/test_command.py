@@ -1,5 +1,6 @@
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Callable
 
@@ -12,7 +13,9 @@ from taskwire_shared.verify import command
 NOBODY_LISTENS = "DELETE FROM processors"
 
 
-async def taskwire_verify(settings: Settings, *arguments: str) -> tuple[int | None, str, str]:
+async def taskwire_verify(
+    settings: Settings, *arguments: str, stdout: int = asyncio.subprocess.PIPE
+) -> tuple[int | None, str, str]:
     """Run the command as an operator does."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -20,12 +23,12 @@ async def taskwire_verify(settings: Settings, *arguments: str) -> tuple[int | No
         "import sys; from taskwire_shared.verify.command import main; sys.exit(main(sys.argv[1:]))",
         *arguments,
         env=settings.as_environment(),
-        stdout=asyncio.subprocess.PIPE,
+        stdout=stdout,
         stderr=asyncio.subprocess.PIPE,
     )
     async with asyncio.timeout(50):
         out, err = await process.communicate()
-    return process.returncode, out.decode(), err.decode()
+    return process.returncode, (out or b"").decode(), err.decode()
 
 
 async def test_healthy_system_exits_with_0_and_a_page(settings: Callable[..., Settings]) -> None:
@@ -69,6 +72,22 @@ async def test_json_is_for_programs(life, hurt, settings: Callable[..., Settings
     }
 
 
+@pytest.mark.parametrize("arguments", [[], ["--json"]])
+async def test_reader_that_has_left_changes_no_verdict(
+    life, hurt, settings: Callable[..., Settings], arguments
+) -> None:
+    fence = await life.run()
+    await life.succeed(fence)
+    await hurt(NOBODY_LISTENS, f"UPDATE tasks SET version = 9 WHERE id = '{fence.task_id}'")
+    reading, writing = os.pipe()
+    os.close(reading)
+
+    code, _, err = await taskwire_verify(settings(), *arguments, stdout=writing)
+    os.close(writing)
+
+    assert (code, err) == (3, "")
+
+
 async def test_database_that_is_away_exits_with_1(settings: Callable[..., Settings]) -> None:
     code, out, err = await taskwire_verify(settings(database_url="postgresql://nobody:secret@127.0.0.1:1/none"))
 
@@ -97,3 +116,11 @@ def test_line_that_is_wrong_exits_with_2(arguments, capsys) -> None:
     with pytest.raises(SystemExit, match="2"):
         command.main(arguments)
     assert "usage" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--days", "--seconds"])
+@pytest.mark.parametrize("number", ["0", "-1", "soon", "1.5"])
+def test_count_that_is_none_is_said_in_words(option, number, capsys) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        command.main([f"{option}={number}"])
+    assert f"{option}: must be a whole number of at least 1" in capsys.readouterr().err
