@@ -12,6 +12,7 @@ from taskwire.handlers import Handler, handler
 from taskwire.payload import Payload
 
 if TYPE_CHECKING:
+    from taskwire import errors
     from taskwire.client import Client
     from taskwire.requests import NewTask, Selector
     from taskwire.task import Failure, Progress, QueueInfo, TaskInfo, TaskPriority, TaskState, WaitReason
@@ -30,6 +31,7 @@ _LATE = {
     "TaskState": "taskwire.task",
     "WaitReason": "taskwire.task",
 }
+_LATE_MODULES = frozenset({"errors"})
 
 __all__ = [
     "Attempt",
@@ -48,11 +50,14 @@ __all__ = [
     "TaskPriority",
     "TaskState",
     "WaitReason",
+    "errors",
     "handler",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name in _LATE_MODULES:
+        return importlib.import_module(f"{__name__}.{name}")
     if name not in _LATE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(_LATE[name]), name)
