@@ -72,8 +72,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def moment(text: str) -> datetime:
-    """Read a time in ISO 8601, local unless it names a zone. Raises argparse's error for anything else."""
+    """Read a time in ISO 8601 that names its zone. Raises argparse's error for anything else."""
+    example = "such as 2026-12-24T18:00:00+01:00"
     try:
-        return datetime.fromisoformat(text).astimezone()
+        read = datetime.fromisoformat(text)
+        if read.utcoffset() is not None:
+            return read.astimezone()
     except (ValueError, OverflowError) as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 2026-12-24T18:00:00+01:00") from error
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time {example}") from error
+    raise argparse.ArgumentTypeError(f"{text!r} names no time zone: write one {example}, or Z at the end for UTC")

@@ -105,8 +105,11 @@ async def test_watch_follows_to_the_end(run, gateway) -> None:
     assert gateway.requests[1].after_version == 0
 
 
-def test_time_without_a_zone_is_local() -> None:
-    assert moment("2026-01-01T12:00:00").tzinfo is not None
+def test_time_names_its_zone() -> None:
+    for text in ("2026-01-01T12:00:00", "2026-01-01"):
+        with pytest.raises(ArgumentTypeError, match="names no time zone"):
+            moment(text)
+    assert moment("2026-01-01T10:00:00Z") == datetime(2026, 1, 1, 10, tzinfo=UTC)
     assert moment("2026-01-01T12:00:00+02:00") == datetime(2026, 1, 1, 10, tzinfo=UTC)
     with pytest.raises(ArgumentTypeError, match="is not a time"):
         moment("tomorrow")
