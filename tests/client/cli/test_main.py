@@ -42,10 +42,13 @@ def test_command_gets_the_rest_of_the_line(commands, capsys) -> None:
     assert capsys.readouterr().out == "['a', '--b']\n"
 
 
-def test_command_without_its_extra_says_what_to_install(commands, capsys) -> None:
-    commands(dev="taskwire_not_there.command:dev")
+@pytest.mark.parametrize(("name", "extra"), [("dev", "embedded"), ("demo", "embedded"), ("gateway", "server")])
+def test_command_without_its_extra_says_what_to_install(commands, capsys, name, extra) -> None:
+    commands(**{name: "taskwire_not_there.command:main"})
 
-    assert entry.main(["dev"]) == 2
-    assert "from a clone: pip install '.[embedded]'" in capsys.readouterr().err
+    assert entry.main([name]) == 2
+    assert f"from a clone: pip install '.[{extra}]'" in capsys.readouterr().err
     assert entry.main(["--help"]) == 0
-    assert "not installed" in capsys.readouterr().out
+    assert (
+        f"not installed; install it with its servers, from a clone: pip install '.[{extra}]'" in capsys.readouterr().out
+    )
