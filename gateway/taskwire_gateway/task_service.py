@@ -120,8 +120,8 @@ class TaskService:
         task = cancelled.task
         if task.state in _UNCANCELLABLE:
             raise TaskAlreadyFinished(request.task_id, task.state)
-        if cancelled.changed:
-            self._bell.strike()
+        # Also where an earlier call has done it: that one may have died between its commit and its strike.
+        self._bell.strike()
         if task.state is TaskState.RUNNING and task.processor is not None:
             self._notices.send(task.processor, Fence(task.id, task.attempt))
         return pb.CancelTaskResponse(task=task_message(task))

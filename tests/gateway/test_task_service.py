@@ -9,6 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from taskwire.v1 import task_pb2
 from taskwire.v1 import task_service_pb2 as pb
 from taskwire_gateway.admission import Admission
+from taskwire_shared.bus.bells import Bell
 from taskwire_shared.bus.notices import CancelNotices
 from taskwire_shared.domain.errors import QueueFull
 from taskwire_shared.domain.ids import new_id
@@ -120,6 +121,17 @@ async def test_p7_a_task_that_does_not_run_is_cancelled_at_once(api, when):
     assert (cancelled.state, cancelled.version, cancelled.done) == (CANCELLED, 2, True)
     again = (await api.tasks.CancelTask(pb.CancelTaskRequest(task_id=task.id))).task
     assert again == cancelled
+
+
+async def test_a_repeated_cancel_strikes_the_bell_again(api, monkeypatch):
+    strikes = []
+    strike = Bell.strike
+    task = await api.create()
+    monkeypatch.setattr(Bell, "strike", lambda self: strikes.append(strike(self)))
+
+    for count in (1, 2):
+        await api.tasks.CancelTask(pb.CancelTaskRequest(task_id=task.id))
+        assert len(strikes) == count
 
 
 async def test_p7_a_running_task_is_asked_and_its_processor_told(api, worker, bus):
