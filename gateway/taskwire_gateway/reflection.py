@@ -1,8 +1,10 @@
 """Reflection, by which tools such as grpcurl learn the API."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import grpc
+from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from google.protobuf.message import DecodeError
 
 # Imported for its descriptors: with them, tools can show the details of errors.
@@ -12,6 +14,8 @@ from grpc_reflection.v1alpha._async import ReflectionServicer
 
 from taskwire_gateway.server import Handler
 
+_FILES_MAX = 64
+"""Of which the description is kept: more than there are."""
 _V1 = "grpc.reflection.v1.ServerReflection"
 _V1ALPHA = "grpc.reflection.v1alpha.ServerReflection"
 
@@ -25,7 +29,7 @@ def reflection_handlers(services: Sequence[str]) -> list[Handler]:
     handler = grpc.stream_stream_rpc_method_handler(
         servicer.ServerReflectionInfo,
         request_deserializer=_decoded,
-        response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
+        response_serializer=_encoded,
     )
     return [grpc.method_handlers_generic_handler(name, {"ServerReflectionInfo": handler}) for name in (_V1, _V1ALPHA)]
 
@@ -37,3 +41,24 @@ def _decoded(data: bytes) -> reflection_pb2.ServerReflectionRequest:
         return reflection_pb2.ServerReflectionRequest.FromString(data)
     except DecodeError:
         return reflection_pb2.ServerReflectionRequest()
+
+
+def _encoded(response: reflection_pb2.ServerReflectionResponse) -> bytes:
+    if response.HasField("file_descriptor_response"):
+        files = response.file_descriptor_response.file_descriptor_proto
+        files[:] = [_with_json_names(file) for file in files]
+    return bytes(response.SerializeToString())
+
+
+@lru_cache(maxsize=_FILES_MAX)
+def _with_json_names(file: bytes) -> bytes:
+    """Fill in the names of fields in JSON, which Python leaves out. Without them, grpcurl prints the other names."""
+    descriptor = FileDescriptorProto.FromString(file)
+    messages = list(descriptor.message_type)
+    while messages:
+        message = messages.pop()
+        messages += message.nested_type
+        for field in message.field:
+            first, *words = field.name.split("_")
+            field.json_name = first + "".join(word[:1].upper() + word[1:] for word in words)
+    return descriptor.SerializeToString()
