@@ -75,6 +75,17 @@ async def test_a_list_holds_what_is_selected(api, worker):
     assert await ids(queues=["nowhere"]) == []
     assert len(await ids(min_create_time=wanted.create_time)) == 3
     assert await ids(max_create_time=wanted.create_time) == []
+    later = Timestamp(seconds=wanted.create_time.seconds + 1)
+    assert await ids(min_create_time=later, max_create_time=wanted.create_time) == []
+
+
+async def test_a_task_that_is_created_expired_ends_so(api, eventually):
+    task = await api.create(expire_time=Timestamp(seconds=1))
+
+    async def failure():
+        return (await api.get(task.id)).failure.reason
+
+    assert await eventually(failure, what="the end of an expired task") == "EXPIRED"
 
 
 async def test_a_page_token_is_bound_to_its_call(api, refused):
@@ -271,3 +282,27 @@ async def test_p2_a_full_queue_gives_a_repeated_create_the_first_task_and_refuse
     others = [request(), request("other", task_id=first[0].id), request(task_id=str(new_id()))]
     for call in (api.tasks.BatchCreateTasks(batch), *map(api.tasks.CreateTask, others)):
         assert (await refused(call)).reason == "QUEUE_FULL"
+
+
+def _echo(text="same", **names):
+    return pb.CreateTaskRequest(task=task_pb2.Task(type="echo", input=task_pb2.Payload(text=text)), **names)
+
+
+async def test_p2_a_known_key_decides_whatever_the_id_beside_it(api, refused):
+    first = await api.tasks.CreateTask(_echo(idempotency_key="order-7"))
+    other = await api.tasks.CreateTask(_echo("other", task_id=str(new_id())))
+    for task_id in (str(new_id()), other.task.id, first.task.id):
+        again = await api.tasks.CreateTask(_echo(idempotency_key="order-7", task_id=task_id))
+        assert (again.task.id, again.deduplicated) == (first.task.id, True)
+    refusal = await refused(api.tasks.CreateTask(_echo("other", idempotency_key="order-7", task_id=other.task.id)))
+    assert (refusal.reason, refusal.metadata) == ("TASK_CONFLICT", {"task_id": first.task.id})
+
+
+async def test_p2_a_new_key_is_bound_to_the_task_of_the_id_beside_it(api, refused):
+    first = await api.tasks.CreateTask(_echo(task_id=str(new_id())))
+    bound = await api.tasks.CreateTask(_echo(task_id=first.task.id, idempotency_key="order-8"))
+    assert (bound.task.id, bound.deduplicated) == (first.task.id, True)
+    by_key = await api.tasks.CreateTask(_echo(idempotency_key="order-8"))
+    assert (by_key.task.id, by_key.deduplicated) == (first.task.id, True)
+    refusal = await refused(api.tasks.CreateTask(_echo("other", task_id=first.task.id, idempotency_key="order-9")))
+    assert (refusal.reason, refusal.metadata) == ("TASK_CONFLICT", {"task_id": first.task.id})
