@@ -276,8 +276,9 @@ class Task(_message.Message):
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
         """The time after which no attempt is started any more. A task that is not
-        running then fails with `reason` `EXPIRED`; an attempt in progress may
-        finish but is not repeated. Unset means never.
+        running then fails with `reason` `EXPIRED`, also one that is created after
+        it; an attempt in progress may finish but is not repeated. Unset means
+        never.
         """
 
     @_builtins.property
@@ -439,8 +440,8 @@ class Failure(_message.Message):
     METADATA_FIELD_NUMBER: _builtins.int
     reason: _builtins.str
     """A constant in `UPPER_SNAKE_CASE`, at most 63 characters, that programs can
-    compare. The service itself uses `EXPIRED`, `ATTEMPT_TIMED_OUT`,
-    `WORKER_LOST` and `ATTEMPTS_EXHAUSTED`; handlers may use others.
+    compare. Those of the service itself, such as `EXPIRED`, are listed in
+    errors.md, under "Tasks"; handlers may use others.
     """
     message: _builtins.str
     """An explanation for people, at most 1024 characters. Its text may change."""

@@ -144,6 +144,9 @@ class CreateTaskRequest(_message.Message):
     task: 1 to 128 printable ASCII characters, unique within the queue. It has
     the effect of `task_id`, for 24 hours or until the task is deleted,
     whichever is later.
+
+    Beside a `task_id` the key decides: where it is known, `task_id` is
+    ignored, and a new key is bound to the task of `task_id`.
     """
     @_builtins.property
     def task(self) -> _task_pb2.Task:
@@ -371,7 +374,9 @@ class CancelTaskRequest(_message.Message):
     task_id: _builtins.str
     """The task to cancel."""
     reason: _builtins.str
-    """Why, for the records. At most 256 characters. The first reason is kept."""
+    """Why, for the records. At most 256 characters. The first reason is kept, in
+    the column `tasks.cancel_reason` of the database; the API does not show it.
+    """
     def __init__(
         self,
         *,
@@ -730,7 +735,7 @@ class TaskSelector(_message.Message):
 
     @_builtins.property
     def states(self) -> _containers.RepeatedScalarFieldContainer[_task_pb2.TaskState.ValueType]:
-        """The states to pick. At most 16."""
+        """The states to pick. At most 16. A number that is no state matches nothing."""
 
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -742,7 +747,9 @@ class TaskSelector(_message.Message):
 
     @_builtins.property
     def max_create_time(self) -> _timestamp_pb2.Timestamp:
-        """Only tasks created before this time."""
+        """Only tasks created before this time. None where
+        `min_create_time` is not before it.
+        """
 
     def __init__(
         self,
