@@ -11,6 +11,7 @@ from taskwire.v1 import task_service_pb2 as pb
 from taskwire_gateway import edge, feed, tailer
 from taskwire_gateway.resume_token import ResumeTokens
 from taskwire_gateway.tailer import Tailer
+from taskwire_shared.domain import limits
 from taskwire_shared.store import events
 from taskwire_shared.store.database import Database
 
@@ -334,3 +335,22 @@ async def _open(api, request):
         assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED  # noqa: PT017
         return None
     return call
+
+
+async def test_p6_who_is_cut_off_between_the_messages_of_a_page_is_given_the_rest(api, monkeypatch):
+    call = api.tasks.WatchTasks(pb.WatchTasksRequest())
+    token = (await _read(call)).resume_token
+    call.cancel()
+    monkeypatch.setattr(limits, "CHANGES_PER_MESSAGE_MAX", 2)
+    requests = [pb.CreateTaskRequest(task=task_pb2.Task(type="echo")) for _ in range(5)]
+    await api.tasks.BatchCreateTasks(pb.BatchCreateTasksRequest(requests=requests))
+    call = api.tasks.WatchTasks(pb.WatchTasksRequest(resume_token=token))
+    await _read(call)
+    first = await _read(call)
+    assert len(first.changes.tasks) == 2
+    call.cancel()
+    call = api.tasks.WatchTasks(pb.WatchTasksRequest(resume_token=first.resume_token))
+    await _read(call)
+    found, _ = await _changes(call, 5)
+    assert {change.id for change in first.changes.tasks} <= {task_id for task_id, _ in found}
+    call.cancel()

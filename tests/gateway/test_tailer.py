@@ -234,3 +234,18 @@ async def test_a_join_does_not_wait_for_ever(db, tail, monkeypatch):
     monkeypatch.setattr(events, "current_position", away)
     with pytest.raises(BackendUnavailable):
         await tail.tailer.joined()
+
+
+async def test_p6_followers_whose_versions_did_not_fit_a_read_are_told_to_read_themselves(
+    db, tail, monkeypatch, eventually
+):
+    monkeypatch.setattr(module, "VERSIONS_MAX", 1)
+    tasks = [new_task("t", pb.CreateTaskRequest(task=task_pb2.Task(type="echo"))) for _ in range(2)]
+    one, other = (task.id for task in tasks)
+    with tail.dispatcher.follow(one, Alarm()) as first, tail.dispatcher.follow(other, Alarm()) as second:
+        await tail.tailer.joined()
+        for follower in (first, second):
+            follower.follow_from(0)
+        await Creations(db).create_tasks(tasks)
+        tail.tailer.wake()
+        await eventually(lambda: first.is_behind and second.is_behind, timeout=5)
