@@ -11,6 +11,8 @@ import msgspec
 from msgspec import Struct
 
 Verdict = Literal["ok", "fail", "unknown"]
+ABSENT = "absent"
+"""How a watch ends that is told that its task is not there."""
 PROMOTED = "promoted"
 """The phase that begins when a standby becomes the primary."""
 
@@ -50,6 +52,8 @@ class WatchOpened(_Record, frozen=True):
     watch: str
     task: str = ""
     """Empty for a watch of everything."""
+    after: int | None = None
+    """The version behind which it begins, or None for what the task is now."""
     token: str = ""
 
 
@@ -62,7 +66,7 @@ class Seen(_Record, frozen=True):
 
 
 class WatchEnded(_Record, frozen=True):
-    """A watch is over: "final" after the last version, "left" by choice, or the error."""
+    """A watch is over: "final" after the last version, "left" by choice, `ABSENT`, or the error."""
 
     watch: str
     how: str

@@ -12,7 +12,7 @@ from taskwire.ids import fresh_task_id
 from taskwire.task import TaskState
 from taskwire_chaos.handlers import Wish
 from taskwire_chaos.journal import Call, CancelTook, Prompt, Recovered, Reply, Struck
-from taskwire_chaos.load.kinds import PATIENT_ATTEMPTS
+from taskwire_chaos.load.kinds import PATIENT_ATTEMPTS, TRIAL
 from taskwire_chaos.site import Site
 
 PROMPTS = 15
@@ -77,7 +77,7 @@ class Trials:
 
     async def _create(self, type_: str, milliseconds: int) -> str:
         task_id = fresh_task_id()
-        call = Call(op=task_id, method="create", tasks=(task_id,), content=task_id, kind="trial")
+        call = Call(op=task_id, method="create", tasks=(task_id,), content=task_id, kind=TRIAL)
         self._site.journal.write(call)
         try:
             wish = Wish(ms=milliseconds, tag=task_id)

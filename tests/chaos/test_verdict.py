@@ -8,6 +8,7 @@ from msgspec import structs
 from taskwire_chaos.books import Books, EventRow, ProcessorRow, TaskRow
 from taskwire_chaos.history import History
 from taskwire_chaos.journal import (
+    ABSENT,
     PROMOTED,
     Call,
     CancelTook,
@@ -40,7 +41,7 @@ ROW = TaskRow(
     version=3,
     attempt=1,
     excused=0,
-    max_attempts=3,
+    max_attempts=30,
     failure=None,
     output=f'{{"task": "{TASK}", "attempt": 1}}',
     input='{"tag": "tag"}',
@@ -105,6 +106,11 @@ def _reply(verdict: str, **fields: object) -> Reply:
     return Reply(op="b", verdict=verdict, **fields)  # type: ignore[arg-type]
 
 
+def _asked(method: str, verdict: str, **fields: object) -> tuple[Call, Reply]:
+    """Return a call about the task, when it had been accepted, and its answer."""
+    return Call(at=9, op="b", method=method, tasks=(TASK,)), structs.replace(_reply(verdict, **fields), at=10)
+
+
 def _held(when: str, memory: int, pid: int = 7) -> Held:
     return Held(service="g", when=when, pid=pid, memory=memory, descriptors=9, tasks=9, postgres=6, nats=1, consumers=3)
 
@@ -116,6 +122,16 @@ def test_a_history_that_keeps_every_promise() -> None:
 BROKEN = {
     "accepted and gone": ("P1", history(Call(op="b", method="create"), _reply("ok", tasks=(OTHER,)))),
     "accepted with another content": ("P1", history(input='{"tag": "other"}')),
+    "accepted as another type": ("P1", history(type="chaos.thread")),
+    "accepted for another tenant": ("P1", history(tenant="foreign")),
+    "accepted with other attempts": ("P1", history(max_attempts=3)),
+    "accepted without a task": ("P1", history(Call(op="b", method="create", key="k"), _reply("ok"))),
+    "accepted and not found by a get": ("P1", history(*_asked("get", "fail", reason="TASK_NOT_FOUND"))),
+    "accepted and not found by a cancel": ("P1", history(*_asked("cancel", "fail", reason="TASK_NOT_FOUND"))),
+    "accepted and not found by a watch": (
+        "P1",
+        history(WatchOpened(at=9, watch="x", task=TASK), WatchEnded(at=10, watch="x", how=ABSENT)),
+    ),
     "cancelled by its caller": ("P1", history(ServerSaid(what="canceling statement due to user request"))),
     "one id, two contents": (
         "P2",
@@ -131,16 +147,50 @@ BROKEN = {
     "illegal step": ("P4", history(events=[event(1, 2, 0), event(2, 4, 0)], version=2)),
     "attempt not counted": ("P4", history(events=[event(1, 2, 0), event(2, 3, 2), event(3, 4, 2)], attempt=2)),
     "result of another attempt": ("P4", history(output=f'{{"task": "{TASK}", "attempt": 2}}')),
+    "success without a result": ("P4", history(output=None)),
     "started twice": ("P4", history(Ran(task=TASK, attempt=1, what="start", pid=2))),
     "shown what never was": (
         "P4",
         history(Call(op="b", method="get"), _reply("ok", tasks=(TASK,), states=(6,), versions=(3,))),
+    ),
+    "shown another task": ("P4", history(*_asked("get", "ok", tasks=(OTHER,)))),
+    "shown what was before": (
+        "P4",
+        history(
+            *_asked("get", "ok", tasks=(TASK,), states=(4,), versions=(3,)),
+            Call(at=11, op="c", method="get", tasks=(TASK,)),
+            Reply(at=12, op="c", verdict="ok", tasks=(TASK,), states=(3,), versions=(2,)),
+        ),
     ),
     "overdue": ("P5", history(Overdue(task=TASK, what="has been pending", seconds=70))),
     "nobody hears rings": ("P5", history(*(Prompt(task=TASK, seconds=1.5) for _ in range(15)))),
     "taken back late": ("P5", history(Recovered(task=TASK, seconds=20))),
     "cancelled late": ("P7", history(CancelTook(task=TASK, is_stubborn=False, seconds=9))),
     "missed": ("P6", history(WatchOpened(watch="x", task=TASK), Seen(watch="x", changes=((TASK, 1, 2, 0),)))),
+    "another task seen": (
+        "P6",
+        history(
+            WatchOpened(watch="x", task=OTHER),
+            Seen(watch="x", changes=((TASK, 3, 4, 1),)),
+            WatchEnded(watch="x", how="final"),
+        ),
+    ),
+    "begun too late": (
+        "P6",
+        history(
+            WatchOpened(watch="x", task=TASK, after=0),
+            Seen(watch="x", changes=((TASK, 2, 3, 1), (TASK, 3, 4, 1))),
+            WatchEnded(watch="x", how="final"),
+        ),
+    ),
+    "absent after it was seen": (
+        "P6",
+        history(
+            WatchOpened(at=1, watch="x", task=TASK),
+            Seen(watch="x", changes=((TASK, 1, 2, 0),)),
+            WatchEnded(watch="x", how=ABSENT),
+        ),
+    ),
     "seen twice": ("P6", history(Seen(watch="w", changes=((TASK, 3, 4, 1),)))),
     "seen as it never was": (
         "P6",
@@ -157,7 +207,7 @@ BROKEN = {
         "P7",
         history(Call(op="b", method="cancel", tasks=(TASK,)), _reply("ok", tasks=(TASK,), states=(6,), versions=(3,))),
     ),
-    "tried too often": ("P8", history(attempt=5)),
+    "tried too often": ("P8", history(attempt=31)),
     "given up too soon": ("P8", history(state=5, failure="ATTEMPTS_EXHAUSTED", output=None)),
     "memory held": ("P9", history(_held("before", 100), _held("after", 100 + 17 * 1024**2))),
     "not the same service": ("P9", history(_held("before", 100), _held("after", 100, pid=8))),
@@ -174,6 +224,46 @@ def test_what_is_broken_is_found(name: str) -> None:
     promise, judged = BROKEN[name]
 
     assert promise in _broken(judged)
+
+
+def _batch(first: str, second: str) -> History:
+    """Return a history with a batch of two tasks, stored with these contents."""
+    rows = {one: structs.replace(ROW, id=one, output=f'{{"task": "{one}", "attempt": 1}}') for one in (TASK, OTHER)}
+    for one, tag in ((TASK, first), (OTHER, second)):
+        rows[one] = structs.replace(rows[one], input=f'{{"tag": "{tag}"}}')
+    events = {one: [structs.replace(event, task_id=one) for event in EVENTS] for one in rows}
+    records = [
+        Call(at=2, op="a", method="create", tasks=(TASK, OTHER), content="batch"),
+        Reply(at=3, op="a", verdict="ok", tasks=(TASK, OTHER), states=(2, 2), versions=(1, 1)),
+        *(Ran(at=4, task=one, attempt=1, what=what, pid=1) for one in rows for what in ("start", "end")),
+    ]
+    kept = history()
+    return History(
+        FACTS,
+        lambda kinds: (record for record in records if isinstance(record, tuple(kinds))),
+        Books(rows, events, kept.books.processors),
+    )
+
+
+def test_p1_the_contents_of_a_batch_that_have_changed_places() -> None:
+    assert _broken(_batch(TASK, OTHER)) == set()
+    assert _broken(_batch(OTHER, TASK)) == {"P1"}
+
+
+def test_p1_a_watch_that_was_opened_before_its_task_was_accepted_may_be_told_that_it_is_not_there() -> None:
+    opened, ended = WatchOpened(at=2, watch="x", task=TASK), WatchEnded(at=4, watch="x", how=ABSENT)
+
+    assert _broken(history(opened, ended)) == set()
+
+
+def test_p4_calls_at_the_same_time_may_be_answered_in_any_order() -> None:
+    newer = _asked("get", "ok", tasks=(TASK,), states=(4,), versions=(3,))
+    older = (
+        structs.replace(newer[0], op="c"),
+        Reply(at=12, op="c", verdict="ok", tasks=(TASK,), states=(3,), versions=(2,)),
+    )
+
+    assert _broken(history(*newer, *older)) == set()
 
 
 def test_p2_a_key_with_two_tasks() -> None:

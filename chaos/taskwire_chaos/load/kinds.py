@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from random import Random
 
 from taskwire.requests import NewTask
@@ -80,6 +81,8 @@ POISON: dict[str, Kind] = {
     "unstorable": _kind("chaos.unstorable", 0, 0, POISON_ATTEMPTS),
     "hanging": _hanging,
 }
+TRIAL = "trial"
+"""What is tried at rest."""
 USUAL = (("brief", 10), ("long", 2), ("thread", 3), ("process", 1), ("flaky", 3), ("delayed", 2), ("expiring", 1))
 """How often each kind is created, by weight."""
 
@@ -87,3 +90,13 @@ USUAL = (("brief", 10), ("long", 2), ("thread", 3), ("process", 1), ("flaky", 3)
 def any_kind(random: Random) -> str:
     """Choose among the usual kinds."""
     return random.choices([name for name, _ in USUAL], [weight for _, weight in USUAL])[0]
+
+
+@cache
+def asked_for(kind: str) -> tuple[frozenset[str], int]:
+    """Return the types of which a task of a kind may be, and how many attempts it is given."""
+    if kind == TRIAL:
+        return frozenset({"chaos.work", "chaos.stubborn"}), PATIENT_ATTEMPTS
+    # Only brief ones are created without naming their kind: by key, in batches, twice and for races.
+    new = (KINDS | POISON)[kind or "brief"](Random(0), "")  # noqa: S311
+    return frozenset({new.type}), new.max_attempts or 0

@@ -8,7 +8,7 @@ from random import Random
 from taskwire.client import Client
 from taskwire.errors import TaskNotFound, TaskwireError
 from taskwire.task import TaskState
-from taskwire_chaos.journal import Journal, Seen, WatchEnded, WatchOpened
+from taskwire_chaos.journal import ABSENT, Journal, Seen, WatchEnded, WatchOpened
 from taskwire_chaos.load.caller import fresh_op
 
 _LEFT = 0.1
@@ -57,7 +57,7 @@ class Watches:
         after = self._random.choice((None, 0))
         leaves_after = self._random.randint(1, 3) if self._random.random() < _LEFT else 0
         pause = _SLOW_SECONDS if self._random.random() < _SLOW else 0.0
-        self._journal.write(WatchOpened(watch=watch, task=task_id))
+        self._journal.write(WatchOpened(watch=watch, task=task_id, after=after))
         versions = self._random.choice(self._clients).watch(task_id, after_version=after)
         try:
             async with aclosing(versions):
@@ -71,8 +71,8 @@ class Watches:
                         break
                     await asyncio.sleep(pause)
         except TaskNotFound:
-            # It was opened before the task was there.
-            self._journal.write(WatchEnded(watch=watch, how="left"))
+            # Whether it was opened before the task was there is for the validator to say.
+            self._journal.write(WatchEnded(watch=watch, how=ABSENT))
         except TaskwireError as error:
             self._journal.write(WatchEnded(watch=watch, how=error.reason or error.code.name))
         else:

@@ -1,6 +1,6 @@
 """P4: one final state, reached once, by the attempt that held the task; and a history that says how."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from itertools import pairwise
@@ -27,6 +27,7 @@ def check(history: History) -> Iterator[str]:
     yield from _check_leases(history)
     yield from _check_runs(history)
     yield from _check_replies(history)
+    yield from _check_order(history)
 
 
 def _check_course(task: TaskRow, events: Sequence[EventRow]) -> Iterator[str]:
@@ -52,8 +53,8 @@ def _check_attempts(task: TaskRow, events: Sequence[EventRow]) -> Iterator[str]:
         if event.attempt != attempt + is_claim:
             yield f"task {task.id} went from attempt {attempt} to {event.attempt} at version {event.version}"
         attempt, state = event.attempt, event.state
-    if task.state == SUCCEEDED and task.output is not None:
-        said: dict[str, Any] = msgspec.json.decode(task.output)
+    if task.state == SUCCEEDED:
+        said: dict[str, Any] = msgspec.json.decode(task.output or "{}")
         if said != {"task": task.id, "attempt": task.attempt}:
             yield f"task {task.id} ended with attempt {task.attempt} and has the result of {said}"
 
@@ -82,7 +83,22 @@ def _check_replies(history: History) -> Iterator[str]:
     for call, reply in history.calls("create", "get", "cancel"):
         if reply is None:
             continue
+        if reply.verdict == "ok" and call.method != "create" and reply.tasks != call.tasks:
+            yield f"a {call.method} of task {call.tasks} was answered with {reply.tasks}"
         for task_id, state, version in zip(reply.tasks, reply.states, reply.versions, strict=False):
             events = history.books.events.get(task_id, ())
             if version > len(events) or events[version - 1].state != state:
                 yield f"a {call.method} showed task {task_id} at version {version} as {state}, which it never was"
+
+
+def _check_order(history: History) -> Iterator[str]:
+    """Give every answer that shows an older version than one that had come before the call was made."""
+    shown: defaultdict[str, list[tuple[float, int]]] = defaultdict(list)
+    for call, reply in history.calls("create", "get", "cancel"):
+        if reply is None:
+            continue
+        for task_id, version in zip(reply.tasks, reply.versions, strict=False):
+            newest = max((one for at, one in shown[task_id] if at < call.at), default=0)
+            if version < newest:
+                yield f"a {call.method} showed task {task_id} at version {version} after it was shown at {newest}"
+            shown[task_id].append((reply.at, version))

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from taskwire_chaos.books import EventRow
 from taskwire_chaos.history import FINAL, History
-from taskwire_chaos.journal import PROMOTED, Phase, Seen, WatchEnded, WatchOpened
+from taskwire_chaos.journal import ABSENT, PROMOTED, Phase, Seen, WatchEnded, WatchOpened
 
 _EXPIRED = "RESUME_TOKEN_EXPIRED"
 
@@ -29,6 +29,10 @@ class _Eye:
     def see(self, seen: Seen, events: Events) -> Iterator[str]:
         for task_id, version, state, attempt in seen.changes:
             before = self.versions.get(task_id)
+            if self.opened.task and task_id != self.opened.task:
+                yield f"{self} saw task {task_id}"
+            if before is None and self.opened.after is not None and version != self.opened.after + 1:
+                yield f"{self} was to begin behind version {self.opened.after}, and began with {version}"
             if before is not None and version <= before:
                 yield f"{self} saw version {version} of task {task_id} after {before}"
             elif before is not None and version != before + 1:
@@ -72,6 +76,9 @@ def _was(events: Sequence[EventRow], version: int, state: int, attempt: int) -> 
 def _check_end(eye: _Eye, how: str, events: Events) -> Iterator[str]:
     if not eye.opened.task:
         yield from _check_whole(eye, how, events)
+    elif how == ABSENT:
+        if eye.versions:
+            yield f"{eye} was told that the task is not there, after it had seen it"
     elif how != "left":
         if how != "final":
             yield f"{eye} did not come to the end: {how or 'its process died'}"
