@@ -98,6 +98,7 @@ async def run_campaign(plan: Plan, folder: RunFolder, seed: int) -> Outcome:
             lease_seconds=plan.shape.lease_seconds,
             cancel_grace_seconds=plan.shape.cancel_grace_seconds,
             bound_seconds=plan.bound_seconds,
+            tries_everything=plan.tries_everything,
             bugs=(plan.shape.bug,) if plan.shape.bug else (),
             least={**plan.least_faults, **plan.least_counts},
         )

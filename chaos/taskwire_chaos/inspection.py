@@ -53,6 +53,8 @@ async def wait_for_the_end(site: Site, bound_seconds: float) -> bool:
         for row in rows:
             what = f"is unfinished in state {row['state']}, and has been"
             site.journal.write(Overdue(task=row["id"], what=what, seconds=row["seconds"]))
+        if not rows:
+            site.journal.write(Overdue(task="", what="nobody could say what is unfinished", seconds=bound_seconds))
         return False
     return True
 

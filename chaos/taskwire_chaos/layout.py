@@ -17,6 +17,8 @@ class Facts(Struct, frozen=True, kw_only=True):
     bound_seconds: float
     """How old anything owed may be when all faults were healed for as long."""
     bugs: tuple[str, ...] = ()
+    tries_everything: bool = False
+    """Whether starts and cancels had to be timed at rest."""
     least: Mapping[str, int] = {}
     """How often something must have been tried: names of faults, and of what `counts` counts."""
 

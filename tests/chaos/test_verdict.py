@@ -266,6 +266,16 @@ def test_p4_calls_at_the_same_time_may_be_answered_in_any_order() -> None:
     assert _broken(history(*newer, *older)) == set()
 
 
+def test_a_run_that_tries_everything_has_timed_starts_and_cancels_at_rest() -> None:
+    facts = structs.replace(FACTS, tries_everything=True)
+    starts = [Prompt(task=TASK, seconds=0.1) for _ in range(15)]
+    cancels = [CancelTook(task=TASK, is_stubborn=is_stubborn, seconds=1) for is_stubborn in (False, True)]
+
+    assert _broken(structs.replace(history(*starts, *cancels), facts=facts)) == set()
+    assert _broken(structs.replace(history(*starts, cancels[0]), facts=facts)) == {"P7"}
+    assert _broken(structs.replace(history(*starts[:5], *cancels), facts=facts)) == {"P5"}
+
+
 def test_p2_a_key_with_two_tasks() -> None:
     kept = history(key="k")
     row = kept.books.tasks[TASK]

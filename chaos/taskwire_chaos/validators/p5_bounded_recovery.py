@@ -21,6 +21,8 @@ def check(history: History) -> Iterator[str]:
     for overdue in history.all(Overdue):
         yield f"{f'task {overdue.task} ' if overdue.task else ''}{overdue.what} for {overdue.seconds:.1f} s"
     waits = [prompt.seconds for prompt in history.all(Prompt)]
+    if history.facts.tries_everything and len(waits) < PROMPTS_MIN:
+        yield f"with everything mended, only {len(waits)} tasks were seen to wait for their start"
     if len(waits) >= PROMPTS_MIN and median(waits) > PROMPT_SECONDS_MAX:
         yield f"with everything mended, tasks waited {median(waits):.2f} s (median of {len(waits)}): nobody hears rings"
     most = history.facts.lease_seconds + RECOVERY_SECONDS + SLACK_SECONDS

@@ -16,7 +16,10 @@ def check(history: History) -> Iterator[str]:
     """Give every attempt that began after a cancel, every slow end, and every reply that the end does not bear out."""
     for task_id, events in history.books.events.items():
         yield from _check_claims(task_id, events)
-    for took in history.all(CancelTook):
+    took_all = list(history.all(CancelTook))
+    if history.facts.tries_everything and {took.is_stubborn for took in took_all} != {True, False}:
+        yield f"only {len(took_all)} cancels were timed at rest, not one of each kind of handler"
+    for took in took_all:
         most = TOLD_SECONDS + SLACK_SECONDS + (history.facts.cancel_grace_seconds if took.is_stubborn else 0)
         if took.seconds > most:
             yield f"task {took.task} was cancelled at rest, and ended {took.seconds:.1f} s later"
