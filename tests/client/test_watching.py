@@ -10,6 +10,7 @@ import pytest
 from taskwire import Client, errors, watching
 from taskwire.v1 import task_pb2
 from taskwire.v1 import task_service_pb2 as tasks_pb
+from taskwire.v1.task_service_pb2_grpc import TaskServiceStub
 from taskwire.watching import Backoff
 
 MOVED = (grpc.StatusCode.UNAVAILABLE, "WATCH_MOVED")
@@ -200,6 +201,19 @@ async def test_p6_watch_of_many_resumes_from_the_last_token(client, gateway, rej
     assert [request.resume_token for request in gateway.requests] == ["", "c", "d"]
 
 
+async def test_p6_position_moves_only_when_its_user_comes_back_for_more(gateway) -> None:
+    gateway.script("WatchTasks", [_started("a"), _changes("b", 1), _changes("c", 2), asyncio.Event()])
+    request = tasks_pb.WatchTasksRequest()
+
+    async with grpc.aio.insecure_channel(gateway.address) as channel:
+        stub = TaskServiceStub(channel)
+        changes = watching.watch_tasks(stub, request, wait_for_ready=False, is_closed=lambda: False)
+        async with aclosing(changes) as messages:
+            positions = [((await anext(messages)).resume_token, request.resume_token) for _ in range(3)]
+
+    assert positions == [("a", ""), ("b", "a"), ("c", "b")]
+
+
 async def test_p6_what_a_resumed_call_repeats_is_given_once(client, gateway, reject) -> None:
     gateway.script(
         "WatchTasks",
@@ -232,7 +246,7 @@ async def test_silence_is_taken_for_death(client, gateway) -> None:
     silence = asyncio.Event()
     gateway.script("WatchTasks", [_started("a", heartbeat_seconds=0.02), silence], [_changes("b", 1), silence])
 
-    async with aclosing(client.watch_all()) as messages:
+    async with asyncio.timeout(5), aclosing(client.watch_all()) as messages:
         assert [(await anext(messages)).resume_token for _ in range(2)] == ["a", "b"]
 
 

@@ -191,7 +191,9 @@ async def test_a_request_that_cannot_be_stored_takes_nobody_down(api, refused, d
     assert await _count(database_url) == (41, 41)
 
 
-async def test_creates_that_arrive_together_share_a_statement(api, monkeypatch):
+@pytest.fixture
+def sizes(monkeypatch):
+    """Give the numbers of tasks of the statements so far."""
     sizes = []
     plain = Creations.create_tasks
 
@@ -200,6 +202,17 @@ async def test_creates_that_arrive_together_share_a_statement(api, monkeypatch):
         return await plain(self, tasks)
 
     monkeypatch.setattr(Creations, "create_tasks", counting)
+    return sizes
+
+
+@pytest.mark.parametrize("limit", ["FLUSH_TASKS_MAX", "FLUSH_BYTES_MAX"])
+async def test_a_statement_takes_no_more_than_fits(api, sizes, monkeypatch, limit):
+    monkeypatch.setattr(creator, limit, 2)
+    await asyncio.gather(*(api.tasks.CreateTask(_request("x")) for _ in range(50)))
+    assert max(sizes) == 2
+
+
+async def test_creates_that_arrive_together_share_a_statement(api, sizes):
     await asyncio.gather(*(api.tasks.CreateTask(_request()) for _ in range(200)))
     assert sum(sizes) == 200
     assert len(sizes) < 60
@@ -303,8 +316,9 @@ def test_a_full_flush_does_not_linger_on_any_kind_of_event_loop(monkeypatch, loo
         runner.run(fill())
 
 
-async def test_p9_a_full_buffer_refuses_and_recovers(api, refused, monkeypatch):
-    monkeypatch.setattr(creator, "WAITING_TASKS_MAX", 3)
+@pytest.mark.parametrize("limit", ["WAITING_TASKS_MAX", "WAITING_BYTES_MAX"])
+async def test_p9_a_full_buffer_refuses_and_recovers(api, monkeypatch, limit):
+    monkeypatch.setattr(creator, limit, 3)
     gate = asyncio.Event()
     plain = Creations.create_tasks
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from unittest.mock import AsyncMock, Mock
 
 import grpc
 import pytest
@@ -10,7 +11,8 @@ from taskwire.v1 import task_pb2
 from taskwire.v1 import task_service_pb2 as pb
 from taskwire_gateway import edge, methods
 from taskwire_gateway.methods import queue_methods, task_methods
-from taskwire_shared.domain.errors import BackendUnavailable
+from taskwire_gateway.rpc_errors import rpc_error
+from taskwire_shared.domain.errors import BackendUnavailable, WatchTooSlow
 from taskwire_shared.domain.ids import new_id
 from taskwire_shared.store import reads
 
@@ -63,8 +65,10 @@ async def test_an_outage_is_unavailable_and_says_when_to_come_back(api, refused,
     assert "10.0.0.7" not in str(refusal.status)
 
 
-async def test_p9_calls_beyond_what_is_taken_on_are_refused(api, refused, monkeypatch):
-    monkeypatch.setattr(edge, "CALLS_MAX", 1)
+@pytest.mark.parametrize(("limit", "most"), [("CALLS_MAX", 1), ("CALL_BYTES_MAX", 30)])
+async def test_p9_calls_beyond_what_is_taken_on_are_refused(api, refused, monkeypatch, limit, most):
+    # The first call is larger than that, but alone.
+    monkeypatch.setattr(edge, limit, most)
     gate, entered = asyncio.Event(), asyncio.Event()
 
     async def slow(*_args, **_more):
@@ -87,6 +91,7 @@ async def test_p9_a_burst_that_the_library_would_cut_off_is_refused_by_us(api, r
     burst = [refused(api.tasks.CreateTask(pb.CreateTaskRequest())) for _ in range(4_000)]
     codes = Counter([refusal.code for refusal in await asyncio.gather(*burst)])
     assert set(codes) <= {"RESOURCE_EXHAUSTED", "INVALID_ARGUMENT"}, codes
+    assert codes["RESOURCE_EXHAUSTED"], codes
 
 
 async def test_a_deadline_is_kept_and_leaks_nothing(api, refused, monkeypatch):
@@ -117,6 +122,22 @@ async def test_a_reader_that_leaves_while_we_write_is_no_fault(capsys):
     with pytest.raises(asyncio.CancelledError):
         await serve(b"", Left())
     assert capsys.readouterr().err == ""
+
+
+async def test_p9_a_reader_that_takes_nothing_is_too_slow(monkeypatch):
+    monkeypatch.setattr(edge, "WRITE_SECONDS", 0.01)
+
+    async def take_nothing(_data):
+        await asyncio.Event().wait()
+
+    async def say_hello(_tenant, _request, send):
+        await send(pb.WatchTaskResponse())
+
+    context = Mock(write=take_nothing, abort=AsyncMock())
+    serve = edge.Edge(lambda _: "default", None)._stream("WatchTask", edge.Stream(pb.WatchTaskRequest, say_hello))
+    await asyncio.wait_for(serve(b"", context), 5)
+    failure = rpc_error(WatchTooSlow())
+    context.abort.assert_awaited_once_with(failure.code, failure.text, failure.trailers)
 
 
 async def test_metrics_count_tasks_and_calls(gateway, refused, nats):

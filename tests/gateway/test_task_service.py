@@ -11,6 +11,7 @@ from taskwire.v1 import task_service_pb2 as pb
 from taskwire_gateway.admission import Admission
 from taskwire_shared.bus.bells import Bell
 from taskwire_shared.bus.notices import CancelNotices
+from taskwire_shared.domain import limits
 from taskwire_shared.domain.errors import QueueFull
 from taskwire_shared.domain.ids import new_id
 
@@ -57,6 +58,15 @@ async def test_pages_hold_every_task_once_newest_first(api):
     assert seen == sorted(ids, reverse=True)
     everything = await api.tasks.ListTasks(pb.ListTasksRequest(page_size=2_000_000_000))
     assert [task.id for task in everything.tasks] == seen
+
+
+async def test_p9_a_page_has_an_end_however_many_tasks_are_asked_for(api, monkeypatch):
+    monkeypatch.setattr(limits, "PAGE_SIZE_MAX", 3)
+    for _ in range(5):
+        await api.create()
+    page = await api.tasks.ListTasks(pb.ListTasksRequest(page_size=2_000_000_000))
+    assert len(page.tasks) == 3
+    assert page.next_page_token
 
 
 async def test_a_list_holds_what_is_selected(api, worker):
@@ -157,6 +167,9 @@ async def test_p7_a_running_task_is_asked_and_its_processor_told(api, worker, bu
         assert await told.get() == fence
     again = (await api.tasks.CancelTask(pb.CancelTaskRequest(task_id=task.id))).task
     assert (again.version, again.cancel_request_time) == (3, asked.cancel_request_time)
+    async with asyncio.timeout(1):
+        # The first notice may have got lost.
+        assert await told.get() == fence
     await worker.fail(fence, retry_in=0)
     assert (await api.get(task.id)).state == CANCELLED
 

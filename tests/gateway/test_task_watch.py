@@ -71,6 +71,14 @@ async def test_p6_a_watch_starts_after_the_version_named(api, worker):
     assert tasks[0].output.text == "done"
 
 
+async def test_p6_a_watch_of_a_history_with_a_gap_ends_instead_of_leaving_something_out(api, worker, refused, db):
+    task = await api.create()
+    await worker.succeed(*await worker.claim(UUID(task.id)))
+    await db.execute("DELETE FROM task_events WHERE task_id = $1 AND version = 2", UUID(task.id))
+    refusal = await refused(api.tasks.WatchTask(pb.WatchTaskRequest(task_id=task.id, after_version=0)))
+    assert (refusal.code, refusal.reason) == ("OUT_OF_RANGE", "RESUME_TOKEN_EXPIRED")
+
+
 async def test_a_full_watch_carries_the_payloads(api, worker):
     task = await api.create(input=task_pb2.Payload(binary=b"\x00in"))
     (fence,) = await worker.claim(UUID(task.id))

@@ -1,5 +1,6 @@
 """Passing on what callers have asked for."""
 
+from taskwire_processor import canceller
 from taskwire_processor.held import StopReason
 from taskwire_shared.domain.ids import new_id
 from taskwire_shared.domain.outcome import Fence, Stopped
@@ -34,3 +35,17 @@ async def test_notice_that_overtakes_the_answer_to_the_claim_counts(world):
 
     assert await world.outcome() == Stopped(held.fence)
     assert other.stop is None
+
+
+async def test_newest_of_too_many_early_notices_are_kept(world, monkeypatch):
+    monkeypatch.setattr(canceller, "EARLY_NOTICES_MAX", 2)
+    ids = [new_id() for _ in range(3)]
+    for task_id in ids:
+        world.canceller.cancel(Fence(task_id, 1))
+    oldest, *others = (world.hold(task_id=task_id) for task_id in ids)
+    for one in (oldest, *others):
+        world.runner.run(one)
+        world.canceller.catch_up(one)
+
+    assert oldest.stop is None
+    assert [one.stop for one in others] == [StopReason.CANCELLED] * 2

@@ -2,19 +2,25 @@
 
 import os
 import signal
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from unittest.mock import AsyncMock, Mock
 from uuid import UUID
 
 import psutil
 import pytest
 
 from taskwire_processor import leaseholder
+from taskwire_processor.held import StopReason
+from taskwire_processor.leaseholder import Leaseholder
 from taskwire_shared.domain.errors import BackendUnavailable
 from taskwire_shared.domain.ids import new_id
+from taskwire_shared.domain.outcome import Fence
 from taskwire_shared.domain.task import TaskState
-from taskwire_shared.store import claims, processors
+from taskwire_shared.store import claims, processors, reaps
 
 S = TaskState
+MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 LEASE_SECONDS = 1.0
 
 
@@ -194,3 +200,46 @@ async def test_processor_signs_off(processor, tasks, db):
         assert await processors.renew(db, registered["id"], 30)
 
     assert await db.fetchval("SELECT count(*) FROM processors") == 0
+
+
+def _leaseholder(world, *, renewals=(), unstored=()):
+    """Return one whose lease is renewed so often, beside a completer that has still to store the outcomes of these."""
+    lease = SimpleNamespace(
+        processor=SimpleNamespace(id=new_id()), pause_seconds=0, renew=AsyncMock(side_effect=[*renewals, False])
+    )
+    completer = SimpleNamespace(unstored=lambda: set(unstored))
+    return Leaseholder(
+        None,
+        lease,
+        attempts=world.attempts,
+        completer=completer,
+        stopper=world.stopper,
+        canceller=world.canceller,
+        ringer=Mock(),
+        bell=Mock(),
+    )
+
+
+async def test_p4_what_has_ended_and_is_not_stored_yet_is_not_handed_back(world, monkeypatch):
+    running, ended, unknown = world.hold().fence, Fence(new_id(), 1), Fence(new_id(), 1)
+    held = [SimpleNamespace(task_id=one.task_id, attempt=1, started_at=MOMENT) for one in (running, ended, unknown)]
+    hand_back = AsyncMock(return_value=[])
+    monkeypatch.setattr(processors, "holdings", AsyncMock(return_value=SimpleNamespace(held=held, now=MOMENT)))
+    monkeypatch.setattr(reaps, "hand_back_unknown", hand_back)
+    await _leaseholder(world, unstored=[ended]).hand_back_unknown()
+
+    assert hand_back.await_args.args[2] == [unknown]
+
+
+async def test_p4_what_is_claimed_while_the_database_is_asked_is_not_lost(world, monkeypatch):
+    before, claimed = world.hold(), []
+
+    async def answer(*_):
+        claimed.append(world.hold())
+        return []
+
+    monkeypatch.setattr(processors, "held", answer)
+    await _leaseholder(world, renewals=[True]).hold()
+
+    assert before.stop is StopReason.LOST
+    assert [one.stop for one in claimed] == [None]

@@ -2,6 +2,9 @@
 
 import asyncio
 
+import pytest
+
+from taskwire_processor.held import StopReason
 from taskwire_shared.domain.outcome import Failed, HandedBack, Stopped
 
 
@@ -41,3 +44,15 @@ async def test_one_that_found_no_runner_in_its_time_is_handed_back(world):
     world.stopper.limit(held)
 
     assert await world.outcome() == HandedBack(held.fence)
+
+
+@pytest.mark.parametrize("earlier", [StopReason.CANCELLED, StopReason.TIMED_OUT, StopReason.DRAINED])
+async def test_p4_one_that_is_lost_has_no_outcome_whatever_it_was_told_before(world, earlier):
+    world.runner.is_polite = False
+    held = world.hold()
+    world.runner.run(held)
+    world.stopper.stop(held, earlier)
+    world.stopper.stop(held, StopReason.LOST)
+    await asyncio.wait_for(world.attempts.emptied(), 5)
+
+    assert world.outcomes.taken.empty()
