@@ -14,6 +14,7 @@ from taskwire_dev.installation import (
     running,
     stop_seconds,
 )
+from taskwire_dev.ports import LOOPBACK, free_port
 from taskwire_shared.settings import Settings
 
 pytestmark = pytest.mark.timeout(120)
@@ -32,7 +33,9 @@ def test_a_usual_port_is_replaced_when_taken(taken):
 
 
 def test_a_given_address_is_used_or_refused(taken):
-    assert _address("127.0.0.1:29999", is_given=True, usual_port=1) == "127.0.0.1:29999"
+    address = f"{LOOPBACK}:{free_port()}"
+
+    assert _address(address, is_given=True, usual_port=1) == address
     with pytest.raises(StartFailed, match="is taken by another program"):
         _address(f"127.0.0.1:{taken}", is_given=True, usual_port=1)
 
@@ -45,10 +48,11 @@ def test_port_0_is_chosen_once():
 
 
 def test_the_processor_has_its_metrics_next_to_those_of_the_gateway():
-    host, port = _next_address("127.0.0.1:29990").split(":")
+    usual = free_port()
+    host, port = _next_address(f"{LOOPBACK}:{usual}").split(":")
 
-    assert host == "127.0.0.1"
-    assert int(port) != 29990
+    assert host == LOOPBACK
+    assert int(port) != usual
 
 
 def test_the_processor_has_its_metrics_elsewhere_when_those_of_the_gateway_have_the_last_port():
@@ -59,7 +63,7 @@ def test_the_processor_has_its_metrics_elsewhere_when_those_of_the_gateway_have_
 
 
 def test_only_what_was_chosen_and_is_lost_is_chosen_again(taken):
-    environment = {"TASKWIRE_LISTEN": f"127.0.0.1:{taken}", "TASKWIRE_METRICS_LISTEN": "127.0.0.1:29998"}
+    environment = {"TASKWIRE_LISTEN": f"127.0.0.1:{taken}", "TASKWIRE_METRICS_LISTEN": f"{LOOPBACK}:{free_port()}"}
 
     assert _other_addresses(set(), environment).keys() == {"TASKWIRE_LISTEN"}
     assert _other_addresses({"listen"}, environment) == {}

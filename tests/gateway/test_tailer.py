@@ -80,10 +80,11 @@ async def test_nothing_is_read_while_nobody_watches(db, tail, monkeypatch):
     async def counted(*args):
         reads.append(args)
 
-    monkeypatch.setattr(events, "feed_since", counted)
-    monkeypatch.setattr(events, "moves_since", counted)
+    for read in ("current_position", "feed_since", "moves_since"):
+        monkeypatch.setattr(events, read, counted)
     tail.tailer.wake()
-    await asyncio.sleep(module.PAUSE_SECONDS * 3)
+    # The tailer has its turn before Postgres has answered.
+    await db.fetchval("SELECT 1")
     assert reads == []
 
 

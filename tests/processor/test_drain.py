@@ -35,6 +35,7 @@ async def test_drain_hands_back_what_does_not_finish(processor, tasks, meeting, 
     assert took < 1 + 2
 
 
+@pytest.mark.timeout(120)
 async def test_drain_under_load_loses_nothing_and_uses_up_no_attempt(service, tasks, meeting, db, eventually):
     await tasks.create_many("text", 1)
     first = await service(concurrency=50, grace_seconds=2)
@@ -57,6 +58,7 @@ async def test_drain_under_load_loses_nothing_and_uses_up_no_attempt(service, ta
     assert await db.fetchval("SELECT count(*) FROM tasks WHERE attempt - excused <> 1 OR state <> 4") == 0
 
 
+@pytest.mark.timeout(120)
 async def test_slow_path_alone_runs_everything(processor, tasks, db, eventually):
     ids = await tasks.create_many("pid", 300, ring=False)
     # Nobody listens there.

@@ -3,11 +3,15 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import pytest
+
 from taskwire.client import Client
 from taskwire.errors import TaskAlreadyFinished
 from taskwire.requests import NewTask
 from taskwire.task import TaskState
 from taskwire_dev.stack import Stack
+
+pytestmark = pytest.mark.timeout(180)
 
 _RACES = 1000
 _AT_ONCE = 100

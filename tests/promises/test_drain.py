@@ -3,10 +3,14 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import pytest
+
 from taskwire.client import Client
 from taskwire.requests import NewTask
 from taskwire.task import TaskState
 from taskwire_dev.stack import Stack
+
+pytestmark = pytest.mark.timeout(180)
 
 _TASKS = 200
 _GRACE_SECONDS = 5.0

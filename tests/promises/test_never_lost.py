@@ -18,6 +18,8 @@ from taskwire_dev.nats import EmbeddedNats
 from taskwire_dev.postgres import EmbeddedPostgres
 from taskwire_dev.stack import Stack
 
+pytestmark = pytest.mark.timeout(180)
+
 _END_SECONDS = 60.0
 _CREATORS = 8
 

@@ -12,6 +12,8 @@ from taskwire.task import TaskState
 from taskwire_dev.service import Service
 from taskwire_dev.stack import Stack
 
+pytestmark = pytest.mark.timeout(120)
+
 _LEASE_SECONDS = 2.0
 _SLACK_SECONDS = 5.0
 """What P5 allows on top of the lease."""
