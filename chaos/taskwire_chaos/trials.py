@@ -12,6 +12,7 @@ from taskwire.ids import fresh_task_id
 from taskwire.task import TaskState
 from taskwire_chaos.handlers import Wish
 from taskwire_chaos.journal import Call, CancelTook, Prompt, Recovered, Reply, Struck
+from taskwire_chaos.load.caller import failed_reply
 from taskwire_chaos.load.kinds import PATIENT_ATTEMPTS, TRIAL
 from taskwire_chaos.site import Site
 
@@ -83,7 +84,7 @@ class Trials:
             wish = Wish(ms=milliseconds, tag=task_id)
             await self._client.create(type_, wish, task_id=task_id, max_attempts=PATIENT_ATTEMPTS)
         except TaskwireError as error:
-            self._site.journal.write(Reply(op=task_id, verdict="unknown", reason=error.reason))
+            self._site.journal.write(failed_reply(task_id, error))
         else:
             self._site.journal.write(Reply(op=task_id, verdict="ok", tasks=(task_id,)))
         return task_id
@@ -94,7 +95,7 @@ class Trials:
         try:
             task = await self._client.cancel(task_id)
         except TaskwireError as error:
-            self._site.journal.write(Reply(op=call.op, verdict="unknown", reason=error.reason))
+            self._site.journal.write(failed_reply(call.op, error))
         else:
             reply = Reply(op=call.op, verdict="ok", tasks=(task.id,), states=(task.state,), versions=(task.version,))
             self._site.journal.write(reply)

@@ -52,12 +52,7 @@ class Caller:
         except TimeoutError:
             return Reply(op=op, verdict="unknown", reason=GIVEN_UP)
         except TaskwireError as error:
-            return Reply(
-                op=op,
-                verdict=_verdict(error),
-                reason=error.reason or error.code.name,
-                has_retry_info=isinstance(error, RetryLater) and error.retry_after_seconds is not None,
-            )
+            return failed_reply(op, error)
         return Reply(
             op=op,
             verdict="ok",
@@ -70,6 +65,16 @@ class Caller:
 def fresh_op() -> str:
     """Return a name for one more call."""
     return fresh_task_id()
+
+
+def failed_reply(op: str, error: TaskwireError) -> Reply:
+    """Return the record of a call that failed."""
+    return Reply(
+        op=op,
+        verdict=_verdict(error),
+        reason=error.reason or error.code.name,
+        has_retry_info=isinstance(error, RetryLater) and error.retry_after_seconds is not None,
+    )
 
 
 def _verdict(error: TaskwireError) -> Verdict:
