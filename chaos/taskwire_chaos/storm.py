@@ -57,6 +57,9 @@ class Storm:
         self._crowd = crowd
         self._faults = faults
         self._random = random
+        for kind in faults:
+            if kind.lacks:
+                site.journal.write(Remark(text=f"{kind.name}: left out for want of {kind.lacks}"))
 
     async def rage(self, weather: Weather, look: Callable[[float], Awaitable[None]]) -> None:
         """Strike for `weather.seconds`. `look` is called at the end of each quiet period with its length."""

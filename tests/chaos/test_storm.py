@@ -106,3 +106,16 @@ async def test_a_fault_with_nothing_to_strike_does_nothing(kind: type[Fault]) ->
     await kind(site, crowd, Random(1)).strike()
 
     assert not site.journal.write.called
+
+
+async def test_what_cannot_be_tried_on_this_machine_is_remarked_on() -> None:
+    class Lacking(_Harmless):
+        name: ClassVar[str] = "lacking"
+        lacks: ClassVar[str] = "a library"
+
+    site = MagicMock()
+
+    Storm(site, MagicMock(), (_Harmless, Lacking), Random(1))
+
+    [remark] = [call.args[0] for call in site.journal.write.call_args_list]
+    assert remark.text == "lacking: left out for want of a library"

@@ -6,7 +6,7 @@ from typing import ClassVar
 from taskwire_chaos.faults.fault import Fault
 
 LIBRARY = next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))), None)
-"""From Debian's package libfaketime; without it this fault does nothing."""
+"""From Debian's package libfaketime; without it this fault does nothing, and the report says so."""
 _SHIFTS = ("-1h", "+1h", "-1d", "+1d")
 
 
@@ -15,6 +15,7 @@ class ShiftClock(Fault):
 
     name: ClassVar[str] = "shift clock"
     weight: ClassVar[int] = 3
+    lacks: ClassVar[str] = "" if LIBRARY else "Debian's package libfaketime"
 
     async def strike(self) -> None:
         """See `Fault`."""

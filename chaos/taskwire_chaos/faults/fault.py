@@ -17,6 +17,8 @@ class Fault(ABC):
     name: ClassVar[str]
     weight: ClassVar[int]
     """How often it is chosen, against the others."""
+    lacks: ClassVar[str] = ""
+    """What it needs and this machine has not, so that it does nothing."""
 
     def __init__(self, site: Site, crowd: Crowd, random: Random) -> None:
         self.site = site
