@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from taskwire_chaos.campaign import Plan
 from taskwire_chaos.faults.clocks import ShiftClock
-from taskwire_chaos.faults.crowd import KillWatcher
+from taskwire_chaos.faults.crowd import KillWatcher, Overload
 from taskwire_chaos.faults.fault import Fault
 from taskwire_chaos.faults.links import DelayLink
 from taskwire_chaos.faults.nats import WipeNats
@@ -38,6 +38,8 @@ class Bug(Struct, frozen=True, kw_only=True):
     pause: tuple[float, float] = (0.5, 2.0)
     strikes: int = 4
     """Of each fault at least, however slow the machine is."""
+    measures_resources: bool = False
+    """Whether what services hold is measured before and after the faults, which takes two minutes more."""
 
     def plan(self, *, planted: bool = True) -> Plan:
         """Return a campaign aimed at it; without it `planted`, one that must be clean."""
@@ -50,6 +52,7 @@ class Bug(Struct, frozen=True, kw_only=True):
             faults=self.faults,
             least_faults={fault.name: self.strikes for fault in self.faults},
             make_up_seconds=MAKE_UP_SECONDS,
+            measures_resources=self.measures_resources,
             tries_everything=False,
             load={"operations": self.operations, **self.load},
         )
@@ -260,5 +263,32 @@ BUGS: tuple[Bug, ...] = (
         faults=(HoldRows,),
         operations={"create": 12, "batch": 1},
         shape=_TWO,
+    ),
+    Bug(
+        number="own",
+        module="one_attempt_too_many",
+        promises=("P8",),
+        faults=(KillWatcher,),
+        operations={"poison": 1},
+        shape=_TWO,
+        # Poison takes its process along, and what is left of the processors must be through with it in time.
+        load={"workers": 2, "pause_ms": 1500.0},
+    ),
+    Bug(
+        number="own",
+        module="refusal_without_time",
+        promises=("P9",),
+        faults=(Overload,),
+        operations={"create": 1},
+        shape=_TWO,
+    ),
+    Bug(
+        number="own",
+        module="watch_leaves_task",
+        promises=("P9",),
+        faults=(KillWatcher,),
+        operations={"watch": 1},
+        shape=_TWO,
+        measures_resources=True,
     ),
 )
