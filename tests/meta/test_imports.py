@@ -14,7 +14,6 @@ COMPONENTS = ("client", "dev", "gateway", "migrations", "processor", "shared")
 READS_ENVIRONMENT: dict[str, str] = {
     "client/taskwire/cli/settings.py": "the client commands know no server, nor its settings",
     "dev/taskwire_dev/command.py": "hands it on to the services that it starts",
-    "migrations/taskwire_migrations/command.py": "reads the settings",
     "shared/taskwire_shared/settings.py": "the settings themselves",
 }
 
