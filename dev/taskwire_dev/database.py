@@ -1,11 +1,10 @@
 """The database `taskwire` on the embedded Postgres."""
 
 import asyncpg
-from sqlalchemy.exc import SQLAlchemyError
 
 from taskwire_dev.failure import StartFailed
 from taskwire_dev.postgres import EmbeddedPostgres
-from taskwire_migrations.migrate import upgrade
+from taskwire_migrations.migrate import MigrationFailed, upgrade
 from taskwire_shared.domain.errors import BackendUnavailable
 
 DATABASE = "taskwire"
@@ -16,8 +15,8 @@ async def prepare_database(postgres: EmbeddedPostgres) -> None:
     try:
         await _create(postgres)
         await upgrade(postgres.url(DATABASE))
-    except (asyncpg.PostgresError, SQLAlchemyError, BackendUnavailable, OSError) as error:
-        cause = error.__cause__ or error
+    except (asyncpg.PostgresError, BackendUnavailable, MigrationFailed, OSError) as error:
+        cause = error.__cause__ if isinstance(error, BackendUnavailable) else error
         raise StartFailed(f"The database in {postgres.folder} cannot be brought up to date: {cause}") from error
 
 

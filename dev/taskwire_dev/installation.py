@@ -132,13 +132,13 @@ def _service(kind: str, plan: Plan, settings: Settings) -> Service:
     )
 
 
-def _other_addresses(given: AbstractSet[str], environment: Mapping[str, str]) -> dict[str, str]:
-    """Replace those addresses that we chose and that somebody else has taken since."""
+def _other_addresses(given: AbstractSet[str], environment: Mapping[str, str], why: str) -> dict[str, str]:
+    """Replace those addresses that we chose and that somebody else has taken since, or had while it mattered."""
     moved = {}
     for field in ("listen", "metrics_listen"):
         address = environment[f"{PREFIX}{field.upper()}"]
         host, port = split_address(address)
-        if field not in given and not is_free(port, host):
+        if field not in given and (f"cannot listen on {address}" in why or not is_free(port, host)):
             moved[f"{PREFIX}{field.upper()}"] = f"{host}:{free_port(host)}"
     return moved
 

@@ -57,7 +57,7 @@ class Service:
         environment: Mapping[str, str],
         log: Path,
         grace: float,
-        move: Callable[[Mapping[str, str]], Mapping[str, str]] = lambda environment: {},  # noqa: ARG005
+        move: Callable[[Mapping[str, str], str], Mapping[str, str]] = lambda environment, why: {},  # noqa: ARG005
     ) -> None:
         """Describe a service.
 
@@ -67,7 +67,7 @@ class Service:
             environment: All of its environment variables.
             log: Where its output goes, at the end.
             grace: For how many seconds it may finish its work when it is stopped.
-            move: Is asked for other variables when it does not start; with none, it is a failure.
+            move: Is asked for other variables when it does not start, and told why; with none, it is a failure.
         """
         self.kind = kind
         self.name = name
@@ -103,9 +103,9 @@ class Service:
         for _ in range(_STARTS_MAX - 1):
             try:
                 return await self._start()
-            except StartFailed:
+            except StartFailed as failure:
                 # Once it has been ready, others know where it is.
-                moved = {} if self._ready else self._move(self.environment)
+                moved = {} if self._ready else self._move(self.environment, str(failure))
                 if not moved:
                     raise
                 self.environment |= moved

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, TypeVar
 
+from taskwire_shared.domain.errors import BackendUnavailable
+
 T = TypeVar("T")
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -71,8 +73,8 @@ def stop_event_on_signals() -> Iterator[asyncio.Event]:
 
 
 def told(error: BaseException) -> str:
-    """Describe what ends a process in one line, with the reason that the system or the server gave."""
-    reason = f" ({error.__cause__})" if error.__cause__ is not None else ""
+    """Describe what ends a process, and of an outage what the system or the server said."""
+    reason = f" ({error.__cause__})" if isinstance(error, BackendUnavailable) else ""
     return f"{type(error).__name__}: {error}{reason}"
 
 

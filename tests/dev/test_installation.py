@@ -65,8 +65,17 @@ def test_the_processor_has_its_metrics_elsewhere_when_those_of_the_gateway_have_
 def test_only_what_was_chosen_and_is_lost_is_chosen_again(taken):
     environment = {"TASKWIRE_LISTEN": f"127.0.0.1:{taken}", "TASKWIRE_METRICS_LISTEN": f"{LOOPBACK}:{free_port()}"}
 
-    assert _other_addresses(set(), environment).keys() == {"TASKWIRE_LISTEN"}
-    assert _other_addresses({"listen"}, environment) == {}
+    assert _other_addresses(set(), environment, "").keys() == {"TASKWIRE_LISTEN"}
+    assert _other_addresses({"listen"}, environment, "") == {}
+
+
+def test_what_was_taken_for_a_moment_is_chosen_again():
+    free = f"{LOOPBACK}:{free_port()}"
+    environment = {"TASKWIRE_LISTEN": free, "TASKWIRE_METRICS_LISTEN": f"{LOOPBACK}:{free_port()}"}
+
+    assert _other_addresses(set(), environment, f"ListenError: cannot listen on {free}: in use").keys() == {
+        "TASKWIRE_LISTEN"
+    }
 
 
 def test_stopping_may_take_both_graces():

@@ -115,7 +115,7 @@ if os.environ.get("PLACE") != "3":
 
 async def test_it_moves_until_it_finds_a_place(make):
     places = iter("23")
-    service = make(PICKY + SERVES, move=lambda environment: {"PLACE": next(places)})
+    service = make(PICKY + SERVES, move=lambda environment, why: {"PLACE": next(places)})
 
     await service.start()
 
@@ -124,7 +124,7 @@ async def test_it_moves_until_it_finds_a_place(make):
 
 
 async def test_it_does_not_move_once_others_know_where_it_is(make, tmp_path):
-    service = make(SERVES, move=lambda environment: {"PLACE": "elsewhere"})
+    service = make(SERVES, move=lambda environment, why: {"PLACE": "elsewhere"})
     await service.start()
     await service.stop()
     (tmp_path / "stand_in.py").write_text(FAILS)

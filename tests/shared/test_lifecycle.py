@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from taskwire_shared.domain.errors import BackendUnavailable
 from taskwire_shared.lifecycle import run, run_through, stop_event_on_signals, told
 
 PROGRAM = """
@@ -85,7 +86,7 @@ def test_collector_looks_seldom_but_looks():
 
 
 def test_what_ends_a_process_is_told_with_its_reason() -> None:
-    error = ValueError("no tables")
-    assert told(error) == "ValueError: no tables"
-    error.__cause__ = OSError("refused")
-    assert told(error) == "ValueError: no tables (refused)"
+    assert told(ValueError("no tables")) == "ValueError: no tables"
+    outage = BackendUnavailable()
+    outage.__cause__ = OSError("refused")
+    assert told(outage) == f"BackendUnavailable: {outage} (refused)"
