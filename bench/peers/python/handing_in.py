@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable
 PAYLOAD = "p" * 100
 BATCH = 500
 LANES = 4
-"""Batches in flight, for peers that know batches: as many as with Taskwire."""
+"""Batches in flight, for peers that know batches: as many as with Taskwire and River."""
 _AT_ONCE = 100
 
 
