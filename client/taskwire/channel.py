@@ -21,6 +21,10 @@ KEEPALIVE_MS = 30_000
 KEEPALIVE_ANSWER_MS_MAX = 20_000
 """How long that may take. A connection that died without a word is then left."""
 
+RECONNECT_MS_MAX = 2_000
+"""Between two tries to connect. By itself gRPC waits up to two minutes, which calls with a time limit do not outlast: after
+a longer outage they failed although the service was back."""
+
 _SERVICE_CONFIG: dict[str, Any] = {
     "loadBalancingConfig": [{"round_robin": {}}],
     "methodConfig": [
@@ -50,6 +54,9 @@ _OPTIONS = (
     ("grpc.keepalive_timeout_ms", KEEPALIVE_ANSWER_MS_MAX),
     # Without it gRPC waits for the answer to a ping for a minute, whatever the timeout of the keepalive.
     ("grpc.http2.ping_timeout_ms", KEEPALIVE_ANSWER_MS_MAX),
+    ("grpc.max_reconnect_backoff_ms", RECONNECT_MS_MAX),
+    # Else a new client shares the connection of an older one in this process, and how long that waits to connect again.
+    ("grpc.use_local_subchannel_pool", 1),
 )
 
 
