@@ -38,6 +38,8 @@ async def test_channel_opens_with_the_options(monkeypatch) -> None:
         "grpc.keepalive_time_ms": 30_000,
         "grpc.keepalive_timeout_ms": 20_000,
         "grpc.http2.ping_timeout_ms": 20_000,
+        "grpc.max_reconnect_backoff_ms": 2_000,
+        "grpc.use_local_subchannel_pool": 1,
     }
 
 
