@@ -22,8 +22,8 @@ KEEPALIVE_ANSWER_MS_MAX = 20_000
 """How long that may take. A connection that died without a word is then left."""
 
 RECONNECT_MS_MAX = 2_000
-"""Between two tries to connect. By itself gRPC waits up to two minutes, which calls with a time limit do not outlast:
-after a longer outage they failed although the service was back."""
+"""Between two tries to connect. By itself gRPC waits up to two minutes, longer than
+a call may take."""
 
 _SERVICE_CONFIG: dict[str, Any] = {
     "loadBalancingConfig": [{"round_robin": {}}],

@@ -11,6 +11,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from msgspec import Struct
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
@@ -133,6 +134,8 @@ async def _connected(database_url: str) -> AsyncIterator[AsyncConnection]:
         if isinstance(cause, UNAVAILABLE):
             raise BackendUnavailable from cause
         raise MigrationFailed(cause or error) from error
+    except CommandError as error:
+        raise MigrationFailed(error) from error
     finally:
         await asyncio.shield(engine.dispose())
 

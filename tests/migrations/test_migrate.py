@@ -153,6 +153,8 @@ async def test_what_a_later_release_has_brought_is_left_where_it_is(empty_url):
         found = await migrate.status(empty_url)
         assert (found.current, found.is_later, found.is_current) == ("9999", True, True)
         assert len(await connection.fetch(DAYS)) == 9
+    with pytest.raises(migrate.MigrationFailed, match="9999"):
+        await migrate.downgrade(empty_url)
 
 
 async def test_to_tell_where_a_database_is_waits_for_no_migration(database_url):
