@@ -215,6 +215,14 @@ BROKEN = {
     "internal error": ("P9", history(Call(op="b", method="get"), _reply("unknown", reason="INTERNAL"))),
     "fallen over": ("P9", history(Exited(service="gateway-1", exit_code=1))),
     "left in a transaction": ("P9", history(Idle(connection="taskwire gateway"))),
+    "watched by a foreigner": (
+        "P10",
+        history(Call(op="b", method="foreign.watch_all", tasks=(TASK,)), _reply("ok", tasks=(TASK,))),
+    ),
+    "queue seen by a foreigner": (
+        "P10",
+        history(Call(op="b", method="foreign.queues"), _reply("ok", tasks=("default",))),
+    ),
     "seen by a foreigner": ("P10", history(Call(op="b", method="foreign.get"), _reply("ok", tasks=(TASK,)))),
 }
 

@@ -291,4 +291,28 @@ BUGS: tuple[Bug, ...] = (
         shape=_TWO,
         measures_resources=True,
     ),
+    Bug(
+        number="own",
+        module="watch_says_twice",
+        promises=("P6",),
+        faults=(KillWatcher,),
+        operations={"watch": 1},
+        shape=_TWO,
+    ),
+    Bug(
+        number="own",
+        module="no_tenant_filter_in_feeds",
+        promises=("P10",),
+        faults=(KillWatcher,),
+        operations={"create": 1},
+        shape=_TWO,
+    ),
+    Bug(
+        number="own",
+        module="no_tenant_filter_of_queues",
+        promises=("P10",),
+        faults=(KillWatcher,),
+        operations={"create": 1, "foreign": 1},
+        shape=_TWO,
+    ),
 )

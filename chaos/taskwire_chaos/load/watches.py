@@ -1,18 +1,22 @@
 """Watches of single tasks: opened at the wrong moment, read slowly, left in the middle."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from random import Random
+from typing import Any
 
 from taskwire.client import Client
 from taskwire.errors import TaskNotFound, TaskwireError
-from taskwire.task import TaskState
+from taskwire.task import TaskInfo, TaskState
 from taskwire_chaos.journal import ABSENT, Journal, Seen, WatchEnded, WatchOpened
 from taskwire_chaos.load.caller import fresh_op
+from taskwire_chaos.load.raw_watch import raw_watch
 
 _LEFT = 0.1
 """Which part of the watches is left before the end."""
+_RAW = 0.5
+"""Which part is read without the client, which would hide what comes twice."""
 _SLOW = 0.1
 _SLOW_SECONDS = 0.5
 
@@ -21,10 +25,17 @@ class Watches:
     """Runs watches in the background and writes down what they see."""
 
     def __init__(
-        self, journal: Journal, clients: Sequence[Client], random: Random, group: asyncio.TaskGroup, most: int
+        self,
+        journal: Journal,
+        clients: Sequence[Client],
+        stubs: Sequence[Any],
+        random: Random,
+        group: asyncio.TaskGroup,
+        most: int,
     ) -> None:
         self._journal = journal
         self._clients = clients
+        self._stubs = stubs
         self._random = random
         self._group = group
         self._most = most
@@ -58,7 +69,7 @@ class Watches:
         leaves_after = self._random.randint(1, 3) if self._random.random() < _LEFT else 0
         pause = _SLOW_SECONDS if self._random.random() < _SLOW else 0.0
         self._journal.write(WatchOpened(watch=watch, task=task_id, after=after))
-        versions = self._random.choice(self._clients).watch(task_id, after_version=after)
+        versions = self._versions(task_id, after)
         try:
             async with aclosing(versions):
                 async for task in versions:
@@ -77,3 +88,8 @@ class Watches:
             self._journal.write(WatchEnded(watch=watch, how=error.reason or error.code.name))
         else:
             self._journal.write(WatchEnded(watch=watch, how="left" if leaves_after == 0 else "final"))
+
+    def _versions(self, task_id: str, after: int | None) -> AsyncGenerator[TaskInfo, None]:
+        if self._random.random() < _RAW:
+            return raw_watch(self._random.choice(self._stubs), task_id, after)
+        return self._random.choice(self._clients).watch(task_id, after_version=after)
