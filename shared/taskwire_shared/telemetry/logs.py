@@ -6,6 +6,7 @@
 What libraries log through the standard library comes out in the same form, as `library.logged`.
 """
 
+import json
 import logging
 import sys
 from typing import Any, TextIO
@@ -96,4 +97,9 @@ def _name_foreign(_logger: WrappedLogger, _method: str, line: EventDict) -> Even
 
 def _as_json(_logger: WrappedLogger, _method: str, line: EventDict) -> str:
     leading: dict[str, Any] = {name: line.pop(name, None) for name in ("timestamp", "level", "event")}
-    return _encode({**leading, **line}).decode()
+    whole = {**leading, **line}
+    try:
+        return _encode(whole).decode()
+    except UnicodeEncodeError:
+        # Lone surrogates, as Python puts them into the names of files that are no UTF-8.
+        return json.dumps(whole, ensure_ascii=False, default=str).encode("utf-8", "replace").decode()

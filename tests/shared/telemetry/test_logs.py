@@ -62,6 +62,19 @@ def test_level_holds_for_us_and_for_libraries(tmp_path) -> None:
     ]
 
 
+def test_text_that_is_no_unicode_is_still_a_line(tmp_path, capfd) -> None:
+    file = tmp_path / "log"
+    logs.configure("info", str(file))
+
+    logging.getLogger("theirs").warning("cannot read %s", b"caf\xe9.txt".decode(errors="surrogateescape"))
+    logs.get("ours").warning(Event.BUS_FAILED, task_id=UUID(int=7), what={"name": "\udce9"})
+
+    theirs, ours = _lines(file)
+    assert (theirs["event"], theirs["message"]) == ("library.logged", "cannot read caf?.txt")
+    assert (ours["task_id"], ours["what"]) == (str(UUID(int=7)), {"name": "?"})
+    assert capfd.readouterr().err == ""
+
+
 def test_exception_is_in_its_line(tmp_path) -> None:
     file = tmp_path / "log"
     logs.configure("info", str(file))
