@@ -26,8 +26,10 @@ _MADE_BY_KUBERNETES = re.compile(r"TASKWIRE_(\w+_)?(SERVICE_\w+|PORT\w*)")
 _SECRETS = (
     # nats://token@host is as good as nats://user:password@host.
     re.compile(r"((?:nats|tls)://)[^\s,]*(@)"),
-    re.compile(r"(://[^:/?#@\s]*:)[^\s,]*(@)"),
-    re.compile(r"([?&](?:password|token)=)[^&\s]+()", re.IGNORECASE),
+    # A password may have commas and spaces in it.
+    re.compile(r"(://[^:/?#@\s]*:).*(@)"),
+    # `sslpassword` opens the key of a client's certificate.
+    re.compile(r"([?&](?:(?:ssl)?password|token)=)[^&\s]+()", re.IGNORECASE),
 )
 
 _QUEUE_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")

@@ -194,6 +194,8 @@ def test_secrets_are_hidden_where_settings_are_shown() -> None:
     ("text", "hidden"),
     [
         ("postgresql://u:p@ss@host/db", "postgresql://u:***@host/db"),
+        ("postgresql://u:p,s s@a,b/db", "postgresql://u:***@a,b/db"),
+        ("postgresql://u@host/db?sslkey=k&sslpassword=p", "postgresql://u@host/db?sslkey=k&sslpassword=***"),
         ("postgresql://u@host/db", "postgresql://u@host/db"),
         ("nothing secret", "nothing secret"),
     ],
