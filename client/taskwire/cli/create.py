@@ -6,7 +6,7 @@ from datetime import datetime
 
 from taskwire.cli.output import Output
 from taskwire.cli.selection import label
-from taskwire.cli.session import INTERRUPTED, OK, USAGE_ERROR, command_parser, complain, run
+from taskwire.cli.session import OK, USAGE_ERROR, command_parser, complain, run
 from taskwire.cli.watch import follow
 from taskwire.client import Client
 from taskwire.task import TaskPriority
@@ -23,9 +23,7 @@ def main(argv: list[str]) -> int:
 
     try:
         # Before there is a loop, which would keep the first Ctrl-C for later.
-        input = sys.stdin.read() if arguments.input == "-" else arguments.input
-    except KeyboardInterrupt:
-        return INTERRUPTED
+        input = _standard_input() if arguments.input == "-" else arguments.input
     except (OSError, ValueError) as error:
         complain(str(error))
         return USAGE_ERROR
@@ -51,6 +49,12 @@ def main(argv: list[str]) -> int:
         return await follow(client, output, task.id, after_version=0)
 
     return run(arguments, action)
+
+
+def _standard_input() -> str:
+    if sys.stdin is None:
+        raise ValueError("standard input is closed: there is no - to read")
+    return sys.stdin.read()
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -4,12 +4,15 @@ Exit codes of all commands: 0 done; 1 it failed; 2 the line was not understood; 
 3 for a task that failed and 4 for one that was cancelled.
 """
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import EntryPoint, entry_points, version
 
 GROUP = "taskwire.commands"
+FAILED = 1
 USAGE_ERROR = 2
+INTERRUPTED = 130
 _EMBEDDED = ("demo", "dev")
 """What brings a Postgres and a NATS along; the rest needs no more than the servers."""
 
@@ -18,7 +21,31 @@ Command = Callable[[list[str]], int]
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `taskwire` with `argv`, by default the arguments of the process. Returns the exit code."""
-    name, *rest = list(sys.argv[1:] if argv is None else argv) or ["--help"]
+    try:
+        return _dispatch(list(sys.argv[1:] if argv is None else argv))
+    except KeyboardInterrupt:
+        # Also while a command is imported, which takes a second.
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has seen enough.
+        return FAILED
+    finally:
+        _leave_quietly()
+
+
+def _leave_quietly() -> None:
+    """Keep Python from complaining at its exit that what it still has for stdout cannot be written."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            print(f"taskwire: {error}", file=sys.stderr)
+
+
+def _dispatch(argv: list[str]) -> int:
+    name, *rest = argv or ["--help"]
     if name in {"-h", "--help", "help"}:
         print(_overview())
         return 0

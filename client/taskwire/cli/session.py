@@ -2,7 +2,7 @@
 
 import argparse
 import asyncio
-import os
+import io
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -17,7 +17,6 @@ from taskwire.errors import TaskwireError
 OK = 0
 FAILED = 1
 USAGE_ERROR = 2
-INTERRUPTED = 130
 
 Action = Callable[[Client, Output], Awaitable[int]]
 
@@ -36,18 +35,25 @@ def command_parser(name: str, summary: str | None) -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace, action: Action) -> int:
     """Run `action` with a client, turn what goes wrong into one line, and return the exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A terminal may not have every character that a task has.
+        sys.stdout.reconfigure(errors="backslashreplace")
     output = Output(sys.stdout, as_json=_is_json(arguments.output))
     try:
-        return asyncio.run(_with_client(arguments, action, output))
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has seen enough. Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
+        credentials = _credentials(arguments)
+    except OSError as error:
+        complain(str(error))
+        return USAGE_ERROR
+    try:
+        return asyncio.run(_with_client(_address(arguments), credentials, action, output))
     except TaskwireError as error:
         return complain(_one_line(error))
-    except (OSError, ValueError, TypeError) as error:
+    except BrokenPipeError:
+        return FAILED
+    except OSError as error:
+        # Such as a disk that is full: the line was all right.
+        return complain(str(error))
+    except (ValueError, TypeError) as error:
         complain(str(error))
         return USAGE_ERROR
 
@@ -58,9 +64,11 @@ def complain(text: str) -> int:
     return FAILED
 
 
-async def _with_client(arguments: argparse.Namespace, action: Action, output: Output) -> int:
+async def _with_client(
+    address: str, credentials: grpc.ChannelCredentials | None, action: Action, output: Output
+) -> int:
     # At a terminal, an answer that the service is not there is worth more than waiting for it.
-    async with Client(_address(arguments), credentials=_credentials(arguments), wait_for_ready=False) as client:
+    async with Client(address, credentials=credentials, wait_for_ready=False) as client:
         return await action(client, output)
 
 
@@ -75,7 +83,8 @@ def _credentials(arguments: argparse.Namespace) -> grpc.ChannelCredentials | Non
 
 
 def _is_json(choice: str | None) -> bool:
-    return choice == "json" if choice else not sys.stdout.isatty()
+    # There is none where the caller has closed it.
+    return choice == "json" if choice else sys.stdout is None or not sys.stdout.isatty()
 
 
 def _one_line(error: TaskwireError) -> str:

@@ -93,6 +93,18 @@ async def test_standard_input_that_is_no_text_is_one_line(run, gateway, monkeypa
     assert "can't decode byte 0xff" in ran.err
 
 
+async def test_closed_standard_input_is_one_line(run, gateway, monkeypatch) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+
+    ran = await run("create", "greet", "-")
+
+    assert (ran.code, ran.err, gateway.requests) == (
+        2,
+        "taskwire: standard input is closed: there is no - to read\n",
+        [],
+    )
+
+
 async def test_watch_follows_to_the_end(run, gateway) -> None:
     gateway.script("CreateTask", tasks_pb.CreateTaskResponse(task=TASK))
     final = task_pb2.Task(id="t", version=2, done=True, state=task_pb2.TASK_STATE_FAILED)

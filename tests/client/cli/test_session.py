@@ -1,14 +1,15 @@
 """What goes wrong is one line and an exit code."""
 
 import asyncio
+import errno
+import io
 import os
 import signal
 import sys
 
 import grpc
-import pytest
 
-from taskwire.cli import session
+from taskwire.cli import main as entry
 from taskwire.v1 import task_pb2
 from taskwire.v1 import task_service_pb2 as tasks_pb
 
@@ -41,15 +42,41 @@ async def test_certificate_that_cannot_be_read_is_a_usage_error(run, tmp_path) -
     assert "none.pem" in ran.err
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, BrokenPipeError])
-def test_interruptions_are_quiet(error, monkeypatch, capfd) -> None:
-    async def action(_client, _output) -> int:
-        raise error
+async def test_output_that_cannot_be_written_is_no_usage_error(run, gateway, monkeypatch) -> None:
+    gateway.script("GetTask", tasks_pb.GetTaskResponse(task=task_pb2.Task(id="t")))
+    monkeypatch.setattr("sys.stdout", _FullDisk())
 
-    code = session.run(session.command_parser("x", None).parse_args([]), action)
+    ran = await run("get", "t")
 
-    assert code == (session.INTERRUPTED if error is KeyboardInterrupt else session.FAILED)
-    assert capfd.readouterr().err == ""
+    assert (ran.code, ran.err) == (1, "taskwire: [Errno 28] no room\n")
+
+
+class _FullDisk(io.StringIO):
+    """A file that takes no more."""
+
+    def write(self, _text: str) -> int:
+        raise OSError(errno.ENOSPC, "no room")
+
+
+async def test_closed_output_is_no_fault(run, gateway, monkeypatch) -> None:
+    gateway.script("GetTask", tasks_pb.GetTaskResponse(task=task_pb2.Task(id="t")))
+    monkeypatch.setattr("sys.stdout", None)
+
+    ran = await run("get", "t")
+
+    assert (ran.code, ran.err) == (0, "")
+
+
+async def test_characters_that_a_terminal_lacks_are_escaped(run, gateway, monkeypatch) -> None:
+    gateway.script("GetTask", tasks_pb.GetTaskResponse(task=task_pb2.Task(id="t", type="Ünlü→")))
+    written = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written, encoding="latin-1"))
+
+    ran = await run("get", "t", "--output", "text")
+
+    assert (ran.code, ran.err) == (0, "")
+    assert "Ünlü".encode("latin-1") in written.getvalue()
+    assert b"\\u2192" in written.getvalue()
 
 
 async def _started(gateway) -> asyncio.subprocess.Process:
@@ -78,4 +105,4 @@ async def test_interrupt_from_the_keyboard_is_quiet(gateway) -> None:
         process.send_signal(signal.SIGINT)
         _, complaints = await process.communicate()
 
-    assert (process.returncode, complaints) == (session.INTERRUPTED, b"")
+    assert (process.returncode, complaints) == (entry.INTERRUPTED, b"")
