@@ -1,6 +1,7 @@
 """The gRPC server: its options, its port, its end."""
 
 import logging
+import ssl
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -73,8 +74,10 @@ def bind(server: grpc.aio.Server, settings: Settings) -> str:
             port = server.add_secure_port(settings.listen, _credentials(settings))
         else:
             port = server.add_insecure_port(settings.listen)
-    except (RuntimeError, OSError) as error:
+    except OSError as error:
         raise ListenError(f"cannot listen on {settings.listen}: {error}") from error
+    except RuntimeError as error:
+        raise ListenError(_tls_problem(settings) or f"cannot listen on {settings.listen}: {error}") from error
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
@@ -82,6 +85,20 @@ def _credentials(settings: Settings) -> grpc.ServerCredentials:
     key = Path(settings.tls_key_file).read_bytes()
     chain = Path(settings.tls_cert_file).read_bytes()
     return grpc.ssl_server_credentials([(key, chain)])
+
+
+def _tls_problem(settings: Settings) -> str:
+    """Say why the certificate cannot be served, of which the library says only that it cannot bind; empty if it can."""
+    if not settings.tls_cert_file:
+        return ""
+    try:
+        # A key with a password cannot be opened; without an answer here Python would ask the terminal.
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(settings.tls_cert_file, settings.tls_key_file, password=lambda: "")
+    except (OSError, ValueError) as error:
+        files = f"{settings.tls_cert_file} and {settings.tls_key_file}"
+        return f"cannot serve TLS with {files}: {error}"
+    return ""
 
 
 def _is_ours(record: logging.LogRecord) -> bool:
