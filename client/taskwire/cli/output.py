@@ -7,7 +7,7 @@ from typing import TextIO
 from google.protobuf.json_format import MessageToJson
 
 from taskwire.payload import Payload
-from taskwire.task import QueueInfo, TaskInfo, WaitReason
+from taskwire.task import QueueInfo, TaskInfo, TaskState, WaitReason
 
 _TEXT_CHARS_MAX = 2000
 _BYTES_SHOWN_MAX = 32
@@ -40,12 +40,16 @@ class Output:
         created = _moment(task.create_time)
         self._cells(_TASK_COLUMNS, [task.id, task.state.name, task.type, task.queue, str(task.attempt_count), created])
 
-    def change(self, task: TaskInfo, *, name_it: bool) -> None:
-        """Print one version of a task as a line of its history; with `name_it` say which task it is."""
+    def change(self, task: TaskInfo, *, name_it: bool, again: bool = False) -> None:
+        """Print one version of a task as a line of its history; with `name_it` say which task it is.
+
+        It comes `again` where only its progress is new. The service gives every version the newest report, whenever
+        that was made.
+        """
         if self._as_json:
             self._json(task)
             return
-        moment = task.progress.update_time if task.progress else task.update_time
+        moment = task.progress.update_time if again and task.progress else task.update_time
         parts = [_clock(moment), *([task.id, _cell(task.type)] if name_it else []), f"v{task.version}", task.state.name]
         self._line("  ".join([*parts, *_remarks(task)]))
 
@@ -125,7 +129,7 @@ def _remarks(task: TaskInfo) -> list[str]:
     remarks = [
         f"attempt {task.attempt_count}" if task.attempt_count else "",
         "cancel requested" if task.cancel_request_time and not task.done else "",
-        _progress(task) if not task.done else "",
+        _progress(task) if task.state is TaskState.RUNNING else "",
         printable(str(failure)) if failure else "",
         _payload(task.output),
     ]

@@ -41,7 +41,7 @@ async def follow(client: Client, output: Output, task_id: str, *, after_version:
     last: TaskInfo | None = None
     async with aclosing(client.watch(task_id, after_version=after_version, with_progress=True)) as versions:
         async for task in versions:
-            output.change(task, name_it=False)
+            output.change(task, name_it=False, again=last is not None and last.version == task.version)
             last = task
     ended = last.state if last else TaskState.UNKNOWN
     # A final state that this release does not know is not a success.

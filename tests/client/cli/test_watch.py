@@ -1,7 +1,10 @@
 """`taskwire watch`."""
 
+from datetime import UTC, datetime
+
 import grpc
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from taskwire import watching
 from taskwire.v1 import queue_service_pb2 as queues_pb
@@ -46,6 +49,34 @@ async def test_versions_and_progress_are_lines(run, gateway) -> None:
         ["v2", "SUCCEEDED", "result"],
     ]
     assert gateway.requests[1].after_version == 0
+
+
+async def test_history_has_the_times_of_its_versions(run, gateway) -> None:
+    # Every version comes with the newest report, which is later than most of them.
+    progress = task_pb2.Progress(fraction=0.5, update_time=Timestamp(seconds=400))
+    states = (task_pb2.TASK_STATE_PENDING, task_pb2.TASK_STATE_RUNNING, task_pb2.TASK_STATE_SUCCEEDED)
+    history = [
+        task_pb2.Task(
+            id="t",
+            version=version,
+            state=state,
+            done=state == task_pb2.TASK_STATE_SUCCEEDED,
+            update_time=Timestamp(seconds=version * 100),
+            progress=progress,
+        )
+        for version, state in enumerate(states, 1)
+    ]
+    gateway.script("GetTask", tasks_pb.GetTaskResponse(task=history[-1]))
+    gateway.script("WatchTask", [tasks_pb.WatchTaskResponse(task=task) for task in history])
+
+    lines = (await run("watch", "t", "--history", "--output", "text")).out.splitlines()
+
+    clocks = [datetime.fromtimestamp(second, UTC).astimezone().strftime("%H:%M:%S.000") for second in (100, 200, 300)]
+    assert [line.split() for line in lines] == [
+        [clocks[0], "v1", "PENDING"],
+        [clocks[1], "v2", "RUNNING", "50%"],
+        [clocks[2], "v3", "SUCCEEDED"],
+    ]
 
 
 @pytest.mark.parametrize(
