@@ -198,6 +198,7 @@ class Database:
 async def _connect(url: str, pool_size: int, name: str, connect_timeout: float) -> asyncpg.Pool:
     loop = asyncio.get_running_loop()
     deadline = loop.time() + connect_timeout
+    has_said = False
     while True:
         try:
             return await asyncpg.create_pool(
@@ -213,4 +214,8 @@ async def _connect(url: str, pool_size: int, name: str, connect_timeout: float) 
         except UNAVAILABLE as error:
             if loop.time() >= deadline:
                 raise BackendUnavailable from error
+            if not has_said:
+                # Else nobody would hear for a minute why a service does not start.
+                _log.warning(Event.DATABASE_UNREACHABLE, error=f"{type(error).__name__}: {error}")
+                has_said = True
             await asyncio.sleep(CONNECT_PAUSE_SECONDS)

@@ -16,6 +16,7 @@ class Event(StrEnum):
     LOOP_STALLED = "loop.stalled"
 
     # The database.
+    DATABASE_UNREACHABLE = "database.unreachable"
     DATABASE_CONFLICT_RETRIED = "database.conflict_retried"
 
     # The bus.

@@ -3,6 +3,7 @@ import random
 
 import asyncpg
 import pytest
+from structlog.testing import capture_logs
 
 from taskwire_shared.domain.errors import BackendUnavailable
 from taskwire_shared.domain.outcome import Failed, HandedBack, Stopped, Succeeded
@@ -106,6 +107,16 @@ async def test_a_server_that_is_not_there_is_unavailable():
     with pytest.raises(BackendUnavailable):
         async with Database.open("postgresql://nobody@127.0.0.1:1/nothing", connect_timeout=0.01):
             pass
+
+
+async def test_a_start_without_the_server_says_once_what_it_waits_for(monkeypatch):
+    monkeypatch.setattr(database, "CONNECT_PAUSE_SECONDS", 0.001)
+    with capture_logs() as lines, pytest.raises(BackendUnavailable):
+        async with Database.open("postgresql://nobody:s3cret@127.0.0.1:1/nothing", connect_timeout=0.2):
+            pass
+    assert [(line["event"], line["log_level"]) for line in lines] == [("database.unreachable", "warning")]
+    assert lines[0]["error"].startswith("ConnectionRefusedError: ")
+    assert "s3cret" not in lines[0]["error"]
 
 
 async def test_an_exhausted_pool_is_unavailable(database_url, monkeypatch):
