@@ -16,6 +16,7 @@ from taskwire.handlers import Handler
 from taskwire.payload import Payload, result_payload
 from taskwire_processor.runner import wire
 from taskwire_processor.runner.progress import ProgressBox
+from taskwire_processor.runner.tracebacks import Tracebacks
 
 NO_HANDLER = "NO_HANDLER"
 """The reason when this runner lacks a handler that the first one had: the code on disk has changed meanwhile."""
@@ -27,6 +28,7 @@ class _Run(Struct, eq=False):
     """An attempt that is being run."""
 
     key: int
+    start: wire.Start
     attempt: Attempt | None
     """Made for handlers that take it: to make one costs 0.6 us, of the 4 that the runner needs for a short one."""
     is_stopped: bool = False
@@ -44,6 +46,7 @@ class Executor:
         self._handlers = handlers
         self._send = send
         self._progress = ProgressBox(send)
+        self._tracebacks = Tracebacks()
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="handler")
         self._runs: dict[int, _Run] = {}
         self._is_copy = False
@@ -60,7 +63,7 @@ class Executor:
             self._send(_raised(start.key, TaskFailure(NO_HANDLER, f"There is no handler for {start.type} here.")))
             return
         payload = None if start.input is None else Payload(start.input, start.is_text, start.content_type)
-        run = _Run(start.key, self._attempt(start, payload) if handler.takes_attempt else None)
+        run = _Run(start.key, start, self._attempt(start, payload) if handler.takes_attempt else None)
         self._runs[start.key] = run
         if handler.is_coroutine:
             run.task = self._loop.create_task(self._run_on_loop(run, handler, payload))
@@ -110,7 +113,7 @@ class Executor:
         try:
             ended: wire.Ended = _returned(run.key, await handler.execute(payload, run.attempt))
         except BaseException as error:  # noqa: BLE001 - nothing a handler raises may end the runner, SystemExit included
-            ended = _ended_by(run, error)
+            ended = self._ended_by(run, error)
         self._end_if_copy()
         self._finish(run, ended)
 
@@ -119,9 +122,17 @@ class Executor:
         try:
             ended: wire.Ended = _returned(run.key, handler.execute(payload, run.attempt))
         except BaseException as error:  # noqa: BLE001 - as above
-            ended = _ended_by(run, error)
+            ended = self._ended_by(run, error)
         self._end_if_copy()
         self._loop.call_soon_threadsafe(self._finish, run, ended)
+
+    def _ended_by(self, run: _Run, error: BaseException) -> wire.Ended:
+        error = sole(error)
+        if isinstance(error, asyncio.CancelledError | AttemptCancelled) and run.is_stopped:
+            return wire.Unwound(run.key, has_begun=True)
+        if not isinstance(error, TaskFailure):
+            self._tracebacks.note(run.start, error)
+        return _raised(run.key, failure_of(error))
 
     def _end_if_copy(self) -> None:
         if self._is_copy:
@@ -138,13 +149,6 @@ def _returned(key: int, value: Any) -> wire.Returned:
     if payload is None:
         return wire.Returned(key, None, is_text=False, content_type="")
     return wire.Returned(key, payload.data, payload.is_text, payload.content_type)
-
-
-def _ended_by(run: _Run, error: BaseException) -> wire.Ended:
-    error = sole(error)
-    if isinstance(error, asyncio.CancelledError | AttemptCancelled) and run.is_stopped:
-        return wire.Unwound(run.key, has_begun=True)
-    return _raised(run.key, failure_of(error))
 
 
 def _raised(key: int, failure: TaskFailure) -> wire.Raised:

@@ -54,6 +54,7 @@ class Event(StrEnum):
     ATTEMPT_CANCELLED = "attempt.cancelled"
     ATTEMPT_TIMED_OUT = "attempt.timed_out"
     ATTEMPT_LOST = "attempt.lost"
+    HANDLER_RAISED = "handler.raised"
     COMPLETION_FAILED = "completion.failed"
     COMPLETION_REFUSED = "completion.refused"
     RUNNER_STARTED = "runner.started"

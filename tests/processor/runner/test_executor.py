@@ -8,6 +8,7 @@ import weakref
 from datetime import UTC, datetime
 
 import pytest
+from structlog.testing import capture_logs
 
 from taskwire import Attempt, Payload, TaskFailure, handler
 from taskwire_processor.runner import wire
@@ -58,6 +59,11 @@ async def leave() -> None:
     raise SystemExit(1)
 
 
+@handler("broken_thread")
+def broken_thread() -> None:
+    raise KeyError("width")
+
+
 @handler("context")
 def context() -> str:
     before = _variable.get()
@@ -73,7 +79,8 @@ def report(attempt: Attempt) -> None:
 
 
 HANDLERS = {
-    one.type: one for one in (echo, facts, wait, wait_in_thread, permanent, later, leave, context, report)
+    one.type: one
+    for one in (echo, facts, wait, wait_in_thread, permanent, later, leave, broken_thread, context, report)
 }  # fmt: skip
 
 
@@ -131,6 +138,15 @@ async def test_failures(control, type, reason, retryable, retry_after):
     raised = await control.hears()
 
     assert (raised.reason, raised.retryable, raised.retry_after) == (reason, retryable, retry_after)
+
+
+@pytest.mark.parametrize(("type", "told"), [("permanent", 0), ("later", 0), ("exit", 1), ("broken_thread", 1)])
+async def test_the_traceback_of_what_was_not_meant_is_logged(control, type, told):
+    with capture_logs() as lines:
+        control.start(type)
+        await control.hears()
+
+    assert [(line["event"], line["type"]) for line in lines] == [("handler.raised", type)] * told
 
 
 @pytest.mark.parametrize("type", ["wait", "wait_in_thread"])
