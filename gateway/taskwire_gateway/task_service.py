@@ -114,10 +114,9 @@ class TaskService:
     async def cancel_task(self, tenant: str, request: pb.CancelTaskRequest) -> pb.CancelTaskResponse:
         """Ask for a task to be stopped."""
         validation.check_cancel(request)
-        cancelled = await cancels.cancel(self._db, tenant, UUID(request.task_id), request.reason)
-        if cancelled is None:
+        task = await cancels.cancel(self._db, tenant, UUID(request.task_id), request.reason)
+        if task is None:
             raise TaskNotFound(request.task_id)
-        task = cancelled.task
         if task.state in _UNCANCELLABLE:
             raise TaskAlreadyFinished(request.task_id, task.state)
         # Also where an earlier call has done it: that one may have died between its commit and its strike.

@@ -2,8 +2,6 @@
 
 from uuid import UUID
 
-from msgspec import Struct
-
 from taskwire_shared.domain.task import Task
 from taskwire_shared.store.database import Database
 from taskwire_shared.store.history import CHANGED_COLUMNS, NOTE_CHANGES, NOW
@@ -30,22 +28,13 @@ SELECT {columns(BASIC_COLUMNS, "changed")} FROM changed
 READ = f"SELECT {columns(BASIC_COLUMNS)} FROM tasks t WHERE t.id = $1 AND t.tenant = $2"
 
 
-class Cancelled(Struct, frozen=True):
-    """What a request to cancel has come to."""
-
-    task: Task
-    """As it is now, without payloads. RUNNING means that its processor is to be told."""
-    changed: bool
-    """Whether this request was the one that did it."""
-
-
-async def cancel(db: Database, tenant: str, task_id: UUID, reason: str) -> Cancelled | None:
+async def cancel(db: Database, tenant: str, task_id: UUID, reason: str) -> Task | None:
     """Cancel a task that waits, or ask a RUNNING one to stop; None when `tenant` has no such task.
 
-    A task that has ended, or was asked before, is left alone.
+    A task that has ended, or was asked before, is left alone. It is returned as it is then, without payloads; RUNNING
+    means that its processor is to be told.
     """
     row = await db.fetchrow(CANCEL, task_id, tenant, storable(reason))
-    if row is not None:
-        return Cancelled(task=to_task(row), changed=True)
-    row = await db.fetchrow(READ, task_id, tenant)
-    return None if row is None else Cancelled(task=to_task(row), changed=False)
+    if row is None:
+        row = await db.fetchrow(READ, task_id, tenant)
+    return None if row is None else to_task(row)

@@ -162,13 +162,11 @@ class Model:
         ]
         return ends[0] if ends else None
 
-    def cancel(self, task: UUID) -> bool:
-        """Cancel, or ask for it, and tell whether that changed anything."""
+    def cancel(self, task: UUID) -> None:
+        """Cancel, or ask for it, once."""
         row = self.rows[task]
-        if row.state.is_final or row.cancel_requested:
-            return False
-        row.move(S.RUNNING if row.state is S.RUNNING else S.CANCELLED, cancel_requested=True)
-        return True
+        if not (row.state.is_final or row.cancel_requested):
+            row.move(S.RUNNING if row.state is S.RUNNING else S.CANCELLED, cancel_requested=True)
 
     def do_what_is_owed(self) -> list[Row]:
         """Start, expire and time out what is due, and return it."""
