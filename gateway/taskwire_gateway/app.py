@@ -27,13 +27,12 @@ from taskwire_gateway.task_watch import TaskWatcher
 from taskwire_gateway.tenancy import TenantResolver, everyone_is_default
 from taskwire_gateway.watch_reads import WatchReads
 from taskwire_gateway.watches import Watches
-from taskwire_migrations import migrate
+from taskwire_migrations.schema import prepare_schema
 from taskwire_shared.bus.bells import Bell, QueueNews
 from taskwire_shared.bus.connection import Bus
 from taskwire_shared.bus.notices import CancelNotices
 from taskwire_shared.bus.rings import Ringer
 from taskwire_shared.domain import defaults
-from taskwire_shared.domain.errors import BackendUnavailable
 from taskwire_shared.settings import Settings, is_loopback
 from taskwire_shared.store.creations import Creations
 from taskwire_shared.store.database import Database
@@ -48,7 +47,6 @@ from taskwire_shared.upkeep.sweeper import Sweeper
 
 CONNECT_SECONDS = 60.0
 """For the database to answer when a gateway starts; they are often started together."""
-CONNECT_PAUSE_SECONDS = 0.5
 BUS_SECONDS = 1.0
 """For NATS to answer when a gateway starts. It serves without, but its first tasks would start later."""
 TURN_AWAY_SECONDS = 5.0
@@ -64,13 +62,6 @@ Ready = Callable[[str, str], None]
 _log = logs.get(__name__)
 
 
-class NotMigrated(Exception):
-    """The database has no tables yet: run `taskwire migrate`, or set TASKWIRE_MIGRATE=true."""
-
-    def __init__(self) -> None:
-        super().__init__(type(self).__doc__)
-
-
 async def serve(
     settings: Settings,
     *,
@@ -83,7 +74,9 @@ async def serve(
     Raises, within an ExceptionGroup or alone: `BackendUnavailable` when the database does not answer at the start,
     `NotMigrated` when it is empty, `ListenError` when the address is taken.
     """
-    await _prepare(settings)
+    await prepare_schema(settings, stop, empty_seconds=0.0)
+    if stop.is_set():
+        return
     registry = CollectorRegistry()
     metrics = GatewayMetrics(registry)
     health = Health((TASK_SERVICE, QUEUE_SERVICE))
@@ -199,25 +192,3 @@ class Gateway:
 def _calm_seconds(settings: Settings) -> float:
     """Return how long Postgres must have answered before a processor is taken for dead: three renewals."""
     return 3 * min(defaults.RENEWAL_SECONDS, settings.lease_seconds / 10)
-
-
-async def _prepare(settings: Settings) -> None:
-    """See to it that the database has its tables. It may still be starting, too."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + CONNECT_SECONDS
-    while True:
-        try:
-            await _migrate_or_check(settings)
-        except BackendUnavailable:
-            if loop.time() >= deadline:
-                raise
-            await asyncio.sleep(CONNECT_PAUSE_SECONDS)
-        else:
-            return
-
-
-async def _migrate_or_check(settings: Settings) -> None:
-    if settings.migrate:
-        await migrate.upgrade(settings.database_url)
-    elif (await migrate.status(settings.database_url)).current is None:
-        raise NotMigrated

@@ -3,9 +3,10 @@
 import argparse
 import sys
 
-from taskwire_gateway.app import NotMigrated, serve
+from taskwire_gateway.app import serve
 from taskwire_gateway.server import ListenError
 from taskwire_migrations.migrate import MigrationFailed
+from taskwire_migrations.schema import NotMigrated
 from taskwire_shared import lifecycle
 from taskwire_shared.domain.errors import BackendUnavailable
 from taskwire_shared.settings import Settings, SettingsError

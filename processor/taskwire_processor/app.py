@@ -6,8 +6,8 @@ from uuid import UUID
 
 from prometheus_client import CollectorRegistry
 
+from taskwire_migrations.schema import prepare_schema
 from taskwire_processor.leaseholder import renewal_seconds
-from taskwire_processor.schema import prepare_schema
 from taskwire_processor.tenure import End, House, Tenure
 from taskwire_shared.bus.bells import Bell
 from taskwire_shared.bus.connection import Bus
@@ -22,6 +22,8 @@ from taskwire_shared.upkeep.sweeper import Sweeper
 
 CONNECT_SECONDS = 60.0
 """For the database to answer when a processor starts; they are often started together."""
+MIGRATE_SECONDS = 60.0
+"""For somebody else, a gateway most often, to migrate an empty database."""
 
 Ready = Callable[[UUID, str], None]
 """Told the id of the processor and the address of its metrics, empty where it serves none."""
@@ -47,7 +49,7 @@ async def serve(settings: Settings, *, stop: asyncio.Event, ready: Ready | None 
     Raises BackendUnavailable when the database does not answer at the start, NotMigrated when it is empty, and, within
     an ExceptionGroup, RunnerFailed when the handlers cannot be loaded, and Deaf.
     """
-    await prepare_schema(settings, stop)
+    await prepare_schema(settings, stop, empty_seconds=MIGRATE_SECONDS)
     if stop.is_set():
         return
     registry = CollectorRegistry()

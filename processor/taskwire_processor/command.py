@@ -5,9 +5,9 @@ import sys
 from uuid import UUID
 
 from taskwire_migrations.migrate import MigrationFailed
+from taskwire_migrations.schema import NotMigrated
 from taskwire_processor.app import Deaf, serve
 from taskwire_processor.runner_process import RunnerFailed
-from taskwire_processor.schema import NotMigrated
 from taskwire_shared import lifecycle
 from taskwire_shared.domain.errors import BackendUnavailable
 from taskwire_shared.settings import Settings, SettingsError

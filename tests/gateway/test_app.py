@@ -9,9 +9,10 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from taskwire.v1 import task_pb2
 from taskwire.v1 import task_service_pb2 as pb
 from taskwire_dev.postgres import EmbeddedPostgres, Stop
-from taskwire_gateway.app import NotMigrated
+from taskwire_gateway.app import serve
 from taskwire_gateway.methods import QUEUE_SERVICE, TASK_SERVICE
 from taskwire_gateway.server import ListenError
+from taskwire_migrations.schema import NotMigrated
 from taskwire_shared.store.creations import Creations
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -98,6 +99,14 @@ async def test_a_database_without_tables_is_said(gateway, postgres):
     with pytest.raises(NotMigrated):
         async with gateway(database_url=postgres.url("postgres")):
             pass
+
+
+async def test_a_gateway_that_waits_for_its_database_can_be_stopped(settings):
+    stop = asyncio.Event()
+    serving = asyncio.create_task(serve(settings(database_url="postgresql://nobody@127.0.0.1:9/none"), stop=stop))
+    await asyncio.sleep(0)
+    stop.set()
+    await asyncio.wait_for(serving, 10)
 
 
 async def test_a_setting_migrates(gateway, tmp_path):

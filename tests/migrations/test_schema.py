@@ -1,4 +1,4 @@
-"""A processor waits for its tables."""
+"""A service waits for its tables."""
 
 import asyncio
 import itertools
@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from taskwire_migrations.migrate import upgrade
-from taskwire_processor.schema import NotMigrated, prepare_schema
+from taskwire_migrations.schema import NotMigrated, prepare_schema
 from taskwire_shared.domain.errors import BackendUnavailable
 
 _numbers = itertools.count()
@@ -24,21 +24,21 @@ async def empty_url(postgres):
 
 
 async def test_migrated_database_is_taken_as_it_is(settings):
-    await prepare_schema(settings(), asyncio.Event(), patience_seconds=0)
+    await prepare_schema(settings(), asyncio.Event(), empty_seconds=0)
 
 
 async def test_empty_database_is_refused_after_a_while(settings, empty_url):
     with pytest.raises(NotMigrated):
-        await prepare_schema(settings(database_url=empty_url), asyncio.Event(), patience_seconds=0)
+        await prepare_schema(settings(database_url=empty_url), asyncio.Event(), empty_seconds=0)
 
 
 async def test_empty_database_is_migrated_where_asked_for(settings, empty_url):
-    await prepare_schema(settings(database_url=empty_url, migrate=True), asyncio.Event())
-    await prepare_schema(settings(database_url=empty_url), asyncio.Event(), patience_seconds=0)
+    await prepare_schema(settings(database_url=empty_url, migrate=True), asyncio.Event(), empty_seconds=0)
+    await prepare_schema(settings(database_url=empty_url), asyncio.Event(), empty_seconds=0)
 
 
 async def test_somebody_else_may_migrate_meanwhile(settings, empty_url):
-    waiting = asyncio.create_task(prepare_schema(settings(database_url=empty_url), asyncio.Event()))
+    waiting = asyncio.create_task(prepare_schema(settings(database_url=empty_url), asyncio.Event(), empty_seconds=10))
     await upgrade(empty_url)
     await asyncio.wait_for(waiting, 10)
 
@@ -46,14 +46,17 @@ async def test_somebody_else_may_migrate_meanwhile(settings, empty_url):
 async def test_database_that_does_not_answer(settings):
     with pytest.raises(BackendUnavailable):
         await prepare_schema(
-            settings(database_url="postgresql://nobody@127.0.0.1:9/none"), asyncio.Event(), patience_seconds=0
+            settings(database_url="postgresql://nobody@127.0.0.1:9/none"),
+            asyncio.Event(),
+            empty_seconds=10,
+            answer_seconds=0,
         )
 
 
-async def test_waiting_ends_with_the_processor(settings):
+async def test_waiting_ends_with_the_service(settings):
     stop = asyncio.Event()
     unreachable = settings(database_url="postgresql://nobody@127.0.0.1:9/none")
-    waiting = asyncio.create_task(prepare_schema(unreachable, stop))
+    waiting = asyncio.create_task(prepare_schema(unreachable, stop, empty_seconds=10))
     await asyncio.sleep(0)
     stop.set()
     await asyncio.wait_for(waiting, 10)
