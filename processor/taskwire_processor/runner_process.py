@@ -55,18 +55,18 @@ class RunnerProcess:
     async def start(cls, setup: wire.Setup, receive: Receive) -> "tuple[RunnerProcess, tuple[wire.Offer, ...]]":
         """Start a runner and return it with what it can run. Raises RunnerFailed. The caller awaits `ended`."""
         ours, theirs = socket.socketpair()
-        with ours, theirs:
+        with ours:
             ours.setblocking(False)
-            process = await _spawn(theirs)
-            runner = cls(process, receive)
+            with theirs:
+                runner = cls(await _spawn(theirs), receive)
             link = runner._link
-            await asyncio.get_running_loop().create_unix_connection(lambda: link, sock=ours.dup())
-        try:
-            return runner, await runner._load(setup)
-        except BaseException:
-            runner.kill()
-            await asyncio.shield(runner.ended())
-            raise
+            try:
+                await asyncio.get_running_loop().create_unix_connection(lambda: link, sock=ours.dup())
+                return runner, await runner._load(setup)
+            except BaseException:
+                runner.kill()
+                await asyncio.shield(runner.ended())
+                raise
 
     @property
     def pid(self) -> int:

@@ -85,6 +85,25 @@ async def test_modules_that_cannot_be_loaded(control, module, words):
         await RunnerProcess.start(_setup(module), control.hear)
 
 
+async def test_a_start_that_is_given_up_leaves_no_process(control, monkeypatch):
+    loop, is_started = asyncio.get_running_loop(), asyncio.Event()
+
+    async def never_connected(protocol, *, sock):
+        with sock:
+            is_started.set()
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(loop, "create_unix_connection", never_connected)
+    starting = asyncio.create_task(RunnerProcess.start(_setup("sample_handlers"), control.hear))
+    await asyncio.wait_for(is_started.wait(), 10)
+    [process] = [child for child in psutil.Process().children() if "taskwire_processor.runner" in child.cmdline()]
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(starting, 10)
+
+    assert not process.is_running()
+
+
 async def test_runner_that_ends_while_it_loads(control):
     with pytest.raises(RunnerFailed, match="ended before"):
         await RunnerProcess.start(_setup("leaving_handlers"), control.hear)
