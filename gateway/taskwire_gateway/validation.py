@@ -42,13 +42,6 @@ def check_batch_items(request: pb.BatchCreateTasksRequest) -> None:
     found.refuse()
 
 
-def check_task_id(task_id: str) -> None:
-    """Refuse a `task_id` that cannot be one."""
-    found = Violations()
-    fields.check_id(found, "task_id", task_id)
-    found.refuse()
-
-
 def check_get(request: pb.GetTaskRequest) -> None:
     """Refuse a `GetTaskRequest` that breaks a rule."""
     found = Violations()

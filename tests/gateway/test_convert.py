@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
+from stored import as_created
 
 from taskwire.v1 import task_pb2
 from taskwire.v1 import task_service_pb2 as pb
@@ -13,7 +14,6 @@ from taskwire_gateway.request_hash import selector_bytes
 from taskwire_shared.domain.ids import new_id
 from taskwire_shared.domain.selector import EVERY_TASK
 from taskwire_shared.domain.task import TaskPriority, TaskState
-from taskwire_shared.store.creations import as_created
 
 NOW = datetime(2026, 5, 4, 3, 2, 1, 987_654, tzinfo=UTC)
 

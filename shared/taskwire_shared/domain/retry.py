@@ -19,8 +19,3 @@ def backoff_seconds(policy: RetryPolicy, attempt_count: int, random: Random) -> 
     longest_ms = defaults.MAX_BACKOFF_MS if policy.max_backoff_ms is None else policy.max_backoff_ms
     ceiling_ms = min(longest_ms, initial_ms * 2 ** min(attempt_count - 1, _DOUBLINGS_MAX))
     return random.uniform(0, ceiling_ms) / 1000
-
-
-def attempts_allowed(policy: RetryPolicy) -> int:
-    """Return the most attempts that may be started under `policy`."""
-    return policy.max_attempts or defaults.MAX_ATTEMPTS

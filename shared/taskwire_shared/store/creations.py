@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg
 from msgspec import Struct
 
-from taskwire_shared.domain.task import NewTask, RetryPolicy, Task, TaskState
+from taskwire_shared.domain.task import NewTask, RetryPolicy, Task
 from taskwire_shared.store.database import Database
 from taskwire_shared.store.history import CHANGED_COLUMNS, NOTE_CHANGES, found_by_id
 from taskwire_shared.store.rows import BASIC_COLUMNS, columns, labels_document, to_task
@@ -227,30 +227,6 @@ class Creations:
         if len(self._known_queues) >= KNOWN_QUEUES_MAX:
             self._known_queues.clear()
         self._known_queues.update((task.tenant, task.queue) for task in tasks)
-
-
-def as_created(task: NewTask, created_at: datetime) -> Task:
-    """Return what `create_tasks` has stored of `task`, without a look at the database."""
-    scheduled = task.schedule_at is not None and task.schedule_at > created_at
-    return Task(
-        id=task.id,
-        tenant=task.tenant,
-        queue=task.queue,
-        type=task.type,
-        priority=task.priority,
-        state=TaskState.SCHEDULED if scheduled else TaskState.PENDING,
-        version=1,
-        attempt=0,
-        excused=0,
-        retry_policy=task.retry_policy,
-        created_at=created_at,
-        updated_at=created_at,
-        schedule_at=task.schedule_at,
-        expire_at=task.expire_at,
-        labels=task.labels,
-        input=task.input,
-        retry_of=task.retry_of,
-    )
 
 
 def _kind(task: NewTask) -> _Kind:

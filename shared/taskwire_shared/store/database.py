@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, Self, TypeVar
@@ -145,10 +145,6 @@ class Database:
         """Run one statement and return its command tag."""
         values = with_columns(arguments)
         return await self.run(lambda connection: connection.execute(statement, *values))
-
-    async def executemany(self, statement: str, rows: Sequence[Sequence[object]]) -> None:
-        """Run one statement once per row, all or none."""
-        await self.run(lambda connection: connection.executemany(statement, rows))
 
     async def now(self) -> datetime:
         """Return the time by the clock of the server, the one that all processes share."""

@@ -41,7 +41,6 @@ _OF_EVENT = {
 # A task as it was at an event: the event's own columns, the task's where they never change, and progress as it is now.
 _THEN = ", ".join(_OF_EVENT.get(name, f"t.{name}") for name in BASIC_COLUMNS)
 _OUTPUT = "CASE e.state WHEN 4 THEN t.output END AS output, t.output_is_text, t.output_content_type"
-_INPUT = "t.input, t.input_is_text, t.input_content_type"
 _NO_INPUT = "NULL::bytea AS input, NULL::boolean AS input_is_text, NULL::text AS input_content_type"
 
 # By `xid` and not by `seq`, so that the index ends the scan at the limit however far behind a reader is.
@@ -80,16 +79,14 @@ SELECT e.task_id AS id, e.version FROM unnest($1::uuid[], $2::integer[]) AS abov
 WHERE e.xid >= $3::text::xid8
 """
 
-_VERSIONS = f"""
-SELECT {_THEN}, %s, {_OUTPUT}
+VERSIONS = f"""
+SELECT {_THEN}, {_NO_INPUT}, {_OUTPUT}
 FROM unnest($1::uuid[], $2::integer[]) AS wanted(id, after), LATERAL (
     SELECT * FROM task_events WHERE task_id = wanted.id AND version > wanted.after ORDER BY version LIMIT $3
 ) AS e, LATERAL (SELECT * FROM tasks WHERE tasks.id = wanted.id LIMIT 1) AS t
 WHERE $4::text IS NULL OR e.tenant = $4
 ORDER BY e.task_id, e.version LIMIT $3
 """
-VERSIONS = _VERSIONS % _NO_INPUT
-VERSIONS_FULL = _VERSIONS % _INPUT
 
 NOW = f"SELECT {_HERE}, (SELECT xid FROM task_events ORDER BY xid DESC LIMIT 1)::text AS newest FROM installation"
 
@@ -156,15 +153,14 @@ async def versions_after(
     limit: int,
     *,
     tenant: str | None = None,
-    full: bool = False,
 ) -> list[Task]:
     """Return tasks as they were at each version above the given one, by id and version, at most `limit` in all.
 
-    With the output at the version that is SUCCEEDED, and with the input when `full`. `tenant` None is for a reader that
-    serves all tenants.
+    With the output at the version that is SUCCEEDED, without the input. `tenant` None is for a reader that serves all
+    tenants.
     """
     ids, versions = zip(*wanted, strict=True) if (wanted := list(wanted)) else ((), ())
-    rows = await db.fetch(VERSIONS_FULL if full else VERSIONS, ids, versions, limit, tenant)
+    rows = await db.fetch(VERSIONS, ids, versions, limit, tenant)
     return [to_task(row, full=True) for row in rows]
 
 

@@ -13,7 +13,7 @@ incarnation::text || ':' || (SELECT system_identifier FROM pg_control_system()) 
 """
 """What a row of `installation` is called, in this server and at this time."""
 INSTALLATION = f"""
-SELECT token_secret, feed_floor::text AS feed_floor, {INCARNATION} AS incarnation FROM installation
+SELECT token_secret, {INCARNATION} AS incarnation FROM installation
 """
 
 
@@ -24,14 +24,10 @@ class Installation(Struct, frozen=True):
     """32 bytes to sign tokens with, the same for all gateways."""
     incarnation: str
     """Differs for every database and after every restore of the same one: positions of another are worthless."""
-    feed_floor: int
-    """Positions with an `xmin` below this have lost events, see `store.retention`."""
 
 
 async def read_installation(db: Database) -> Installation:
     """Return the identity of the database. Raises BackendUnavailable when it does not answer."""
     row = await db.fetchrow(INSTALLATION)
     assert row is not None
-    return Installation(
-        token_secret=row["token_secret"], incarnation=row["incarnation"], feed_floor=int(row["feed_floor"])
-    )
+    return Installation(token_secret=row["token_secret"], incarnation=row["incarnation"])

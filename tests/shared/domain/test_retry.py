@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taskwire_shared.domain import defaults
-from taskwire_shared.domain.retry import attempts_allowed, backoff_seconds
+from taskwire_shared.domain.retry import backoff_seconds
 from taskwire_shared.domain.task import RetryPolicy
 
 
@@ -52,6 +52,9 @@ def test_pauses_spread_over_the_whole_range() -> None:
     assert max(pauses) > 7
 
 
-def test_attempts_are_the_callers_or_the_default() -> None:
-    assert attempts_allowed(RetryPolicy(max_attempts=7)) == 7
-    assert attempts_allowed(RetryPolicy()) == defaults.MAX_ATTEMPTS
+def test_what_the_caller_leaves_out_takes_the_default() -> None:
+    first = [backoff_seconds(RetryPolicy(), 1, Random(seed)) for seed in range(200)]
+    late = [backoff_seconds(RetryPolicy(), 100, Random(seed)) for seed in range(200)]
+
+    assert 0.9 < max(first) * 1000 / defaults.INITIAL_BACKOFF_MS <= 1
+    assert 0.9 < max(late) * 1000 / defaults.MAX_BACKOFF_MS <= 1

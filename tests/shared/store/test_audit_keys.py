@@ -9,10 +9,11 @@ from taskwire_shared.store.audit_keys import KeyPage, audit_key_page
 @pytest.mark.parametrize("page", [1, 3, 7, 8])
 async def test_every_key_is_looked_at_once_however_the_pages_fall(db, database_url, monkeypatch, page) -> None:
     monkeypatch.setattr(audit_keys, "PAGE_KEYS", page)
-    await db.executemany(
-        "INSERT INTO idempotency_keys (tenant, queue, key, task_id, request_hash) VALUES ($1, $2, $3, $4, '')",
-        [(f"t{number % 2}", f"q{number % 3}", f"k{number}", new_id()) for number in range(7)],
-    )
+    for number in range(7):
+        await db.execute(
+            "INSERT INTO idempotency_keys (tenant, queue, key, task_id, request_hash) VALUES ($1, $2, $3, $4, '')",
+            *(f"t{number % 2}", f"q{number % 3}", f"k{number}", new_id()),
+        )
     keys = flaws = 0
     after: KeyPage | None = KeyPage()
     async with AuditConnection.open(database_url) as connection:

@@ -4,11 +4,12 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 import pytest
 from msgspec import structs
+from stored import as_created
 
 from taskwire_shared.domain.ids import new_id
 from taskwire_shared.domain.task import Payload, RetryPolicy, TaskPriority, TaskState
 from taskwire_shared.store import creations as module
-from taskwire_shared.store.creations import ContentConflict, Creations, as_created
+from taskwire_shared.store.creations import ContentConflict, Creations
 
 PENDING, SCHEDULED = TaskState.PENDING, TaskState.SCHEDULED
 

@@ -89,6 +89,5 @@ async def test_an_installation_knows_itself(db, postgres, database_url):
     one = await read_installation(db)
     assert len(one.token_secret) == 32
     assert one == await read_installation(db)
-    assert one.feed_floor == 0
     await db.execute("UPDATE installation SET incarnation = gen_random_uuid()")
     assert (await read_installation(db)).incarnation != one.incarnation

@@ -19,7 +19,6 @@ from taskwire_shared.store.rows import BASIC_COLUMNS, FULL_COLUMNS
         (creations.READ_EXISTING, BASIC_COLUMNS),
         (events.FEED.format(limit=1), BASIC_COLUMNS),
         (events.VERSIONS, FULL_COLUMNS),
-        (events.VERSIONS_FULL, FULL_COLUMNS),
     ],
 )
 async def test_a_row_begins_with_the_columns_of_a_task(db: Database, statement: str, columns: tuple[str, ...]) -> None:
