@@ -32,7 +32,6 @@ from taskwire_shared.bus.bells import Bell, QueueNews
 from taskwire_shared.bus.connection import Bus
 from taskwire_shared.bus.notices import CancelNotices
 from taskwire_shared.bus.rings import Ringer
-from taskwire_shared.domain import defaults
 from taskwire_shared.settings import Settings, is_loopback
 from taskwire_shared.store.creations import Creations
 from taskwire_shared.store.database import Database
@@ -43,7 +42,7 @@ from taskwire_shared.telemetry.events import Event
 from taskwire_shared.telemetry.looplag import watch_loop_lag
 from taskwire_shared.telemetry.metrics import GatewayMetrics
 from taskwire_shared.upkeep.partitioner import Partitioner
-from taskwire_shared.upkeep.sweeper import Sweeper
+from taskwire_shared.upkeep.sweeper import Sweeper, calm_seconds_of
 
 CONNECT_SECONDS = 60.0
 """For the database to answer when a gateway starts; they are often started together."""
@@ -130,7 +129,7 @@ class Gateway:
             ),
             QUEUE_SERVICE: queue_methods(QueueService(db, seal, news)),
         }
-        sweeper = Sweeper(db, ringer, bell, calm_seconds=_calm_seconds(settings))
+        sweeper = Sweeper(db, ringer, bell, calm_seconds=calm_seconds_of(settings.lease_seconds))
         metrics.follow(bus=bus, database=db, sweeper=sweeper)
         self._listener = bell.listen(tailer.wake)
         self._chores = (
@@ -187,8 +186,3 @@ class Gateway:
         self._health.close()
         await server.stop(grace * LAST_CALLS_PART)
         await self._edge.finished(FAREWELL_SECONDS)
-
-
-def _calm_seconds(settings: Settings) -> float:
-    """Return how long Postgres must have answered before a processor is taken for dead: three renewals."""
-    return 3 * min(defaults.RENEWAL_SECONDS, settings.lease_seconds / 10)

@@ -7,7 +7,6 @@ from uuid import UUID
 from prometheus_client import CollectorRegistry
 
 from taskwire_migrations.schema import prepare_schema
-from taskwire_processor.leaseholder import renewal_seconds
 from taskwire_processor.tenure import End, House, Tenure
 from taskwire_shared.bus.bells import Bell
 from taskwire_shared.bus.connection import Bus
@@ -18,7 +17,7 @@ from taskwire_shared.telemetry.endpoint import serve_metrics
 from taskwire_shared.telemetry.looplag import watch_loop_lag
 from taskwire_shared.telemetry.metrics import ProcessorMetrics
 from taskwire_shared.upkeep.partitioner import Partitioner
-from taskwire_shared.upkeep.sweeper import Sweeper
+from taskwire_shared.upkeep.sweeper import Sweeper, calm_seconds_of
 
 CONNECT_SECONDS = 60.0
 """For the database to answer when a processor starts; they are often started together."""
@@ -67,7 +66,7 @@ async def serve(settings: Settings, *, stop: asyncio.Event, ready: Ready | None 
         asyncio.TaskGroup() as group,
     ):
         house = House(settings=settings, db=db, bus=bus, bell=Bell(bus), ringer=Ringer(bus), metrics=metrics)
-        sweeper = Sweeper(db, house.ringer, house.bell, calm_seconds=_calm_seconds(settings))
+        sweeper = Sweeper(db, house.ringer, house.bell, calm_seconds=calm_seconds_of(settings.lease_seconds))
         metrics.follow(bus=bus, database=db, sweeper=sweeper)
         background = [
             group.create_task(sweeper.run()),
@@ -79,11 +78,6 @@ async def serve(settings: Settings, *, stop: asyncio.Event, ready: Ready | None 
         finally:
             for task in background:
                 task.cancel()
-
-
-def _calm_seconds(settings: Settings) -> float:
-    """Return how long the database must have answered before a processor is taken for dead: three renewals."""
-    return 3 * renewal_seconds(settings.lease_seconds)
 
 
 async def _serve_tenures(house: House, health: _Health, stop: asyncio.Event, ready: Callable[[UUID], None]) -> None:

@@ -12,8 +12,8 @@ from taskwire_processor.held import StopReason
 from taskwire_processor.stopper import Stopper
 from taskwire_shared.bus.bells import Bell
 from taskwire_shared.bus.rings import Ringer
-from taskwire_shared.domain.defaults import RENEWAL_SECONDS
 from taskwire_shared.domain.errors import BackendUnavailable
+from taskwire_shared.domain.lease import renewal_seconds
 from taskwire_shared.domain.outcome import Fence
 from taskwire_shared.store import processors, reaps
 from taskwire_shared.store.database import STATEMENT_SECONDS, Database
@@ -21,7 +21,6 @@ from taskwire_shared.store.processors import Holding, Processor
 from taskwire_shared.telemetry import logs
 from taskwire_shared.telemetry.events import Event
 
-RENEWALS_PER_LEASE = 10
 ANSWER_SECONDS_MIN = 1.0
 """The least time that a renewal waits for its answer; else a third of the lease."""
 UNKNOWN_AFTER = timedelta(seconds=10)
@@ -36,11 +35,6 @@ that began three minutes ago."""
 RETRY_SECONDS = 0.5
 
 log = logs.get(__name__)
-
-
-def renewal_seconds(lease_seconds: float) -> float:
-    """Return the time between two renewals of a lease that lasts `lease_seconds`."""
-    return min(RENEWAL_SECONDS, lease_seconds / RENEWALS_PER_LEASE)
 
 
 class Lease:

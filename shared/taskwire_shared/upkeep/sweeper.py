@@ -7,8 +7,8 @@ from typing import TypeVar
 
 from taskwire_shared.bus.bells import Bell
 from taskwire_shared.bus.rings import Ringer
-from taskwire_shared.domain import defaults
 from taskwire_shared.domain.errors import BackendUnavailable
+from taskwire_shared.domain.lease import renewal_seconds
 from taskwire_shared.domain.ready import Swept
 from taskwire_shared.store.database import Database
 from taskwire_shared.store.dues import seconds_to_next_due, start_due
@@ -28,16 +28,21 @@ BATCH_SECONDS = 0.02
 TAKE_BACK_SECONDS = 2.0
 ANSWER_SECONDS_MAX = 1.0
 """A trivial question that takes longer counts as an outage: the renewals of the living may be stuck as well."""
-CALM_SECONDS = 3 * defaults.RENEWAL_SECONDS
-"""For so long the database must have answered before anybody is taken for dead: the living get to renew first."""
+CALM_RENEWALS = 3
+"""For so many the database must have answered before anybody is taken for dead: the living get to renew first."""
 
 log = logs.get(__name__)
+
+
+def calm_seconds_of(lease_seconds: float) -> float:
+    """Return how long the database must have answered before a processor with such a lease is taken for dead."""
+    return CALM_RENEWALS * renewal_seconds(lease_seconds)
 
 
 class Sweeper:
     """Two loops that never end. Many may run at once: they skip what another has locked."""
 
-    def __init__(self, db: Database, ringer: Ringer, bell: Bell, *, calm_seconds: float = CALM_SECONDS) -> None:
+    def __init__(self, db: Database, ringer: Ringer, bell: Bell, *, calm_seconds: float) -> None:
         self._db = db
         self._ringer = ringer
         self._bell = bell

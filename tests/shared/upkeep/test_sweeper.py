@@ -17,7 +17,7 @@ from taskwire_shared.store.processors import Processor, deregister, register
 from taskwire_shared.store.reads import get_task
 from taskwire_shared.upkeep import sweeper as sweeping
 from taskwire_shared.upkeep.rounds import SPACED_SECONDS_MAX
-from taskwire_shared.upkeep.sweeper import Sweeper
+from taskwire_shared.upkeep.sweeper import Sweeper, calm_seconds_of
 
 
 class RecordingRinger:
@@ -65,6 +65,10 @@ async def claim(db, ids, *, lease_seconds=60.0):
 
 async def state_of(db, identifier):
     return (await get_task(db, "default", identifier, full=False)).state
+
+
+def test_the_living_get_to_renew_three_times_before_anybody_is_taken_for_dead():
+    assert calm_seconds_of(30) == 9
 
 
 async def test_a_scheduled_task_is_rung_when_it_is_due(db, eventually):
