@@ -10,10 +10,10 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from taskwire.v1 import task_pb2
 from taskwire_gateway.violations import Violations
 from taskwire_shared.domain import limits
+from taskwire_shared.domain.queue import QUEUE_NAME
 
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.ASCII)
-_QUEUE = re.compile(r"[a-z][a-z0-9_-]{0,62}", re.ASCII)
-_KEY = re.compile(r"[ -~]{1,128}", re.ASCII)
+_KEY = re.compile(rf"[ -~]{{1,{limits.IDEMPOTENCY_KEY_CHARS_MAX}}}", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 _TIMESTAMP_SECONDS_MIN = -62_135_596_800
@@ -36,7 +36,7 @@ def is_id(text: str) -> bool:
 
 def is_queue(name: str) -> bool:
     """Tell whether this is a legal name of a queue."""
-    return _QUEUE.fullmatch(name) is not None
+    return QUEUE_NAME.fullmatch(name) is not None
 
 
 def is_type(name: str) -> bool:

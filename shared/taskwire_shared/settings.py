@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic.fields import FieldInfo
 
 from taskwire_shared.domain import defaults
+from taskwire_shared.domain.queue import QUEUE_NAME
 
 PREFIX = "TASKWIRE_"
 
@@ -32,7 +33,6 @@ _SECRETS = (
     re.compile(r"([?&](?:(?:ssl)?password|token)=)[^&\s]+()", re.IGNORECASE),
 )
 
-_QUEUE_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _MODULE_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _VALUE_CHARS_SHOWN = 80
 """A wrong value is quoted in the message, but not a whole file that was put there by mistake."""
@@ -176,7 +176,7 @@ class Settings(BaseModel):
     ] = ("nats://127.0.0.1:4222",)
     """The servers of one NATS cluster with JetStream, version 2.12 or newer."""
 
-    nats_prefix: Annotated[str, _matches(_QUEUE_NAME), _described("1 to 63 characters of a-z, 0-9, - and _")] = (
+    nats_prefix: Annotated[str, _matches(QUEUE_NAME), _described("1 to 63 characters of a-z, 0-9, - and _")] = (
         "taskwire"
     )
     """What the subjects and streams on NATS begin with, so that several installations can share a cluster."""
@@ -196,7 +196,7 @@ class Settings(BaseModel):
     """The modules that a processor loads handlers from."""
 
     queues: Annotated[
-        tuple[Annotated[str, _matches(_QUEUE_NAME)], ...],
+        tuple[Annotated[str, _matches(QUEUE_NAME)], ...],
         _COMMA_LIST,
         _described(f"names of queues, {_SEPARATED}"),
     ] = ()

@@ -1,8 +1,14 @@
 """A queue, as a value."""
 
+import re
 from datetime import datetime
 
 from msgspec import Struct
+
+from taskwire_shared.domain.limits import QUEUE_CHARS_MAX
+
+QUEUE_NAME = re.compile(rf"[a-z][a-z0-9_-]{{0,{QUEUE_CHARS_MAX - 1}}}")
+"""What a name of a queue matches as a whole: it is part of a subject on NATS, too."""
 
 
 class QueueStats(Struct, frozen=True, kw_only=True):
@@ -17,7 +23,7 @@ class QueueStats(Struct, frozen=True, kw_only=True):
 
 
 class Queue(Struct, frozen=True, kw_only=True):
-    """A line of tasks that share limits and defaults."""
+    """A line of tasks that can be held."""
 
     tenant: str
     name: str
