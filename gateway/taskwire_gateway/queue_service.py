@@ -8,6 +8,7 @@ from taskwire_gateway.seal import Seal
 from taskwire_shared.bus.bells import QueueNews
 from taskwire_shared.domain import limits
 from taskwire_shared.domain.errors import QueueNotFound
+from taskwire_shared.domain.queue import Queue
 from taskwire_shared.store import queues
 from taskwire_shared.store.database import Database
 
@@ -24,9 +25,7 @@ class QueueService:
         """Return one queue."""
         validation.check_queue_name(request.queue)
         queue = await queues.get_queue(self._db, tenant, request.queue)
-        if queue is None:
-            raise QueueNotFound(request.queue)
-        return pb.GetQueueResponse(queue=queue_message(queue))
+        return pb.GetQueueResponse(queue=_described(queue, request.queue))
 
     async def list_queues(self, tenant: str, request: pb.ListQueuesRequest) -> pb.ListQueuesResponse:
         """Return a page of queues."""
@@ -43,15 +42,17 @@ class QueueService:
         """Stop starting tasks of a queue."""
         validation.check_queue_name(request.queue)
         queue = await queues.pause_queue(self._db, tenant, request.queue)
-        if queue is None:
-            raise QueueNotFound(request.queue)
-        return pb.PauseQueueResponse(queue=queue_message(queue))
+        return pb.PauseQueueResponse(queue=_described(queue, request.queue))
 
     async def resume_queue(self, tenant: str, request: pb.ResumeQueueRequest) -> pb.ResumeQueueResponse:
         """Start tasks of a queue again."""
         validation.check_queue_name(request.queue)
-        queue = await queues.resume_queue(self._db, tenant, request.queue)
-        if queue is None:
-            raise QueueNotFound(request.queue)
+        queue = _described(await queues.resume_queue(self._db, tenant, request.queue), request.queue)
         self._news.announce(request.queue)
-        return pb.ResumeQueueResponse(queue=queue_message(queue))
+        return pb.ResumeQueueResponse(queue=queue)
+
+
+def _described(queue: Queue | None, name: str) -> pb.Queue:
+    if queue is None:
+        raise QueueNotFound(name)
+    return queue_message(queue)

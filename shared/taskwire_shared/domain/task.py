@@ -83,7 +83,7 @@ class Progress(Struct, frozen=True):
 
 
 class RetryPolicy(Struct, frozen=True, kw_only=True):
-    """How failed attempts are repeated. None takes the default of the queue."""
+    """How failed attempts are repeated. None takes the default, see `defaults`."""
 
     max_attempts: int | None = None
     attempt_timeout_ms: int | None = None
