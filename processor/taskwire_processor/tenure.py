@@ -49,6 +49,8 @@ handlers may wait as well as compute."""
 LAST_STORE_SECONDS = 5.0
 """For storing what had ended when the lease was lost: it may still count."""
 FAREWELL_SECONDS = 2.0
+SHOW_SECONDS = 1.0
+"""Between two looks at how much runs, for the metrics."""
 
 log = logs.get(__name__)
 
@@ -217,7 +219,7 @@ class Tenure:
         while True:
             metrics.running.set(len(self._attempts))
             metrics.runners.set(self._runners.count)
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(SHOW_SECONDS)
 
     def _describe(self) -> Processor:
         return Processor(
