@@ -53,6 +53,8 @@ async def test_full_batches_do_not_wait_for_those_before_them_up_to_a_number(sto
         store.began.clear()
         for number in range(FULL_BATCH):
             line.add(number)
+            # The line wakes up at the first of them, and has to once more at the last.
+            await asyncio.sleep(0)
         if full + 1 < STORES_MAX:
             await asyncio.wait_for(store.began.wait(), 5)
 
