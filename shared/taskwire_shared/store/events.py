@@ -37,8 +37,10 @@ _OF_EVENT = {
     "updated_at": "e.at AS updated_at",
     "finished_at": "CASE WHEN e.state >= 4 THEN e.at END AS finished_at",
     **{name: f"e.{name}" for name in EVENT_COLUMNS},
+    "progress_at": "CASE WHEN e.attempt = t.attempt THEN t.progress_at END AS progress_at",
 }
-# A task as it was at an event: the event's own columns, the task's where they never change, and progress as it is now.
+# A task as it was at an event: the event's own columns, and the task's where they never change. Progress is the newest,
+# for versions of the attempt that has reported it; without its time there is none.
 _THEN = ", ".join(_OF_EVENT.get(name, f"t.{name}") for name in BASIC_COLUMNS)
 _OUTPUT = "CASE e.state WHEN 4 THEN t.output END AS output, t.output_is_text, t.output_content_type"
 _NO_INPUT = "NULL::bytea AS input, NULL::boolean AS input_is_text, NULL::text AS input_content_type"

@@ -13,7 +13,7 @@ from taskwire_dev.postgres import EmbeddedPostgres, Stop
 from taskwire_migrations.migrate import upgrade
 from taskwire_shared.domain.errors import ResumeTokenExpired
 from taskwire_shared.domain.ids import new_id
-from taskwire_shared.domain.outcome import Failed, Fence, Succeeded
+from taskwire_shared.domain.outcome import Failed, Fence, HandedBack, Succeeded
 from taskwire_shared.domain.task import Failure, NewTask, Payload, TaskState
 from taskwire_shared.store import events
 from taskwire_shared.store.cancels import cancel
@@ -160,6 +160,26 @@ async def test_the_newest_version_is_what_a_read_gives(db):
     assert versions[2].output == Payload(b"out")
     assert versions[0].output is None
     assert versions[1].progress.message == "half"
+    assert versions[0].progress is None
+
+
+async def test_progress_is_told_of_the_attempt_that_has_made_it(db):
+    reader = await reader_of(db)
+    processor = await processor_of(db)
+    [identifier] = await create(db)
+    for message in ("one", "two"):
+        [claimed] = await claim_rung(db, processor, [identifier], ["send"], 1)
+        fence = Fence(identifier, claimed.attempt)
+        await report_progress(db, processor, [ProgressReport(0.5, message, fence)])
+        if message == "one":
+            await settle(db, processor, [HandedBack(fence)])
+
+    told = (await reader.go_on()).items
+
+    assert [(was.attempt, was.progress and was.progress.message) for was in told] == [
+        (0, None), (1, None), (1, None), (2, "two"),
+    ]  # fmt: skip
+    assert await versions_after(db, [(identifier, 0)], 10) == told
 
 
 async def test_versions_come_from_where_they_are_asked(db):
