@@ -9,6 +9,7 @@ Nothing is registered anywhere: a handler is a value, and `collect` looks for su
 import functools
 import importlib
 import inspect
+import re
 from collections.abc import Callable, Iterable
 from enum import StrEnum
 from typing import Any, Generic, ParamSpec, TypeVar
@@ -21,6 +22,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 TYPE_CHARS_MAX = 128
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 class HandlersError(Exception):
@@ -42,8 +44,10 @@ class Handler(Generic[P, R]):
     """A function that executes the tasks of one type. Calling it calls the function."""
 
     def __init__(self, function: Callable[P, R], *, type: str, process: bool = False) -> None:
-        if not 1 <= len(type) <= TYPE_CHARS_MAX or "\0" in type:
-            raise HandlersError(f"the type of a handler has 1 to {TYPE_CHARS_MAX} characters, not {type!r}")
+        if not 1 <= len(type) <= TYPE_CHARS_MAX or _CONTROL.search(type):
+            raise HandlersError(
+                f"the type of a handler has 1 to {TYPE_CHARS_MAX} characters, none of them for control: not {type!r}"
+            )
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
             raise HandlersError(f"{function.__qualname__} yields: a handler returns its result")
         self.type = type

@@ -7,6 +7,7 @@ import pytest
 
 import taskwire
 from taskwire.handlers import TYPE_CHARS_MAX, Handler, HandlersError, Mode, collect
+from taskwire_gateway import field_checks
 from taskwire_shared.domain import limits
 
 
@@ -118,7 +119,7 @@ def test_annotation_may_come_after_the_handler(module) -> None:
     assert collect([name])["late"].execute(taskwire.Payload(b'{"x": 3}'), None) == 3
 
 
-@pytest.mark.parametrize("name", ["", "x" * (TYPE_CHARS_MAX + 1), "a\0b"])
+@pytest.mark.parametrize("name", ["", "x" * (TYPE_CHARS_MAX + 1), "a\0b", "a\tb", "a\x9fb"])
 def test_type_that_no_task_can_have_is_refused(name) -> None:
     with pytest.raises(HandlersError, match="the type of a handler"):
         taskwire.handler(name)(lambda: None)
@@ -138,3 +139,13 @@ def test_generators_are_refused() -> None:
 
 def test_limit_is_that_of_the_service() -> None:
     assert TYPE_CHARS_MAX == limits.TYPE_CHARS_MAX
+
+
+@pytest.mark.parametrize("character", [chr(code) for code in range(256)])
+def test_a_handler_may_have_the_type_of_every_task(character) -> None:
+    try:
+        taskwire.handler(character)(lambda: None)
+    except HandlersError:
+        assert not field_checks.is_type(character)
+    else:
+        assert field_checks.is_type(character)

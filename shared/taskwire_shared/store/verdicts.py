@@ -38,9 +38,8 @@ _EXPIRED = f"""jsonb_build_object(
 _EXHAUSTED = f"""jsonb_build_object(
     'reason', '{ATTEMPTS_EXHAUSTED}',
     'message', left(format(
-        CASE attempts WHEN 1 THEN '%s attempt failed, with %s: %s'
-        ELSE '%s attempts failed, the last one with %s: %s' END,
-        attempts, failure->>'reason', failure->>'message'
+        CASE attempts WHEN 1 THEN '%s attempt failed, with %s%s' ELSE '%s attempts failed, the last one with %s%s' END,
+        attempts, failure->>'reason', ': ' || nullif(failure->>'message', '')
     ), {limits.FAILURE_MESSAGE_CHARS_MAX}),
     'metadata', jsonb_build_object('attempts', attempts::text, 'last_reason', failure->>'reason')
 )"""

@@ -90,6 +90,12 @@ async def test_a_retry_waits_for_its_time(db, claimed, processor, read, history)
     assert await history(fence.task_id) == [S.PENDING, S.RUNNING, S.SCHEDULED]
 
 
+async def test_p8_a_failure_without_a_message_is_told_without_one(db, claimed, processor, read):
+    fence = await claimed(retry_policy=RetryPolicy(max_attempts=1))
+    await completions.settle(db, processor, [Failed(fence, Failure("BOOM"), retry_in_seconds=1)])
+    assert (await read(fence.task_id)).failure.message == "1 attempt failed, with BOOM"
+
+
 async def test_p8_a_retry_past_the_attempts_fails(db, claimed, processor, read):
     fence = await claimed(retry_policy=RetryPolicy(max_attempts=1))
     settled = await completions.settle(db, processor, [Failed(fence, BOOM, retry_in_seconds=1)])
