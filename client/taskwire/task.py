@@ -279,11 +279,13 @@ def duration(value: timedelta | float) -> Duration:
 
 
 def span(value: timedelta | float) -> timedelta:
-    """Return a timedelta or a number of seconds as a timedelta. Raises ValueError for what is too long."""
+    """Return a timedelta or a number of seconds as a timedelta. Raises ValueError for what is too long or no number."""
     try:
         return value if isinstance(value, timedelta) else timedelta(seconds=value)
     except OverflowError as error:
         raise ValueError(f"{value!r} seconds are too long") from error
+    except ValueError as error:
+        raise ValueError(f"{value!r} is no number of seconds") from error
 
 
 def _time(message: task_pb2.Task | task_pb2.Progress | queue_service_pb2.QueueStats, field: str) -> datetime | None:
