@@ -55,9 +55,12 @@ async def _run(settings: Settings, extent: Extent, *, as_json: bool) -> int:
 def _say(text: str) -> None:
     try:
         print(text, flush=True)
-    except BrokenPipeError:
-        # Whoever read it has seen enough; the verdict stays. Python would complain once more when it flushes at exit.
+    except OSError as error:
+        # The verdict stays. Python would complain once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever has closed a pipe has seen enough.
+        if not isinstance(error, BrokenPipeError):
+            print(f"taskwire verify: {error}", file=sys.stderr)
 
 
 def _count(text: str) -> int:

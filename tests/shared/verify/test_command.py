@@ -88,6 +88,18 @@ async def test_reader_that_has_left_changes_no_verdict(
     assert (code, err) == (3, "")
 
 
+async def test_full_disk_changes_no_verdict(life, hurt, settings: Callable[..., Settings]) -> None:
+    fence = await life.run()
+    await life.succeed(fence)
+    await hurt(NOBODY_LISTENS, f"UPDATE tasks SET version = 9 WHERE id = '{fence.task_id}'")
+    full = os.open("/dev/full", os.O_WRONLY)
+
+    code, _, err = await taskwire_verify(settings(), stdout=full)
+    os.close(full)
+
+    assert (code, err) == (3, "taskwire verify: [Errno 28] No space left on device\n")
+
+
 async def test_database_that_is_away_exits_with_1(settings: Callable[..., Settings]) -> None:
     code, out, err = await taskwire_verify(settings(database_url="postgresql://nobody:secret@127.0.0.1:1/none"))
 
