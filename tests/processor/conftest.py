@@ -166,9 +166,8 @@ def cancel(db: Database, bus: Bus) -> Callable[..., Awaitable[None]]:
     """Give a function that asks to cancel a task as a gateway does; the notice can be left out."""
 
     async def ask(task_id: UUID, *, notice: bool = True) -> None:
-        cancelled = await cancels.cancel(db, "default", task_id, "enough")
-        assert cancelled is not None
-        task = cancelled.task
+        task = await cancels.cancel(db, "default", task_id, "enough")
+        assert task is not None
         if notice and task.processor is not None:
             CancelNotices(bus).send(task.processor, Fence(task.id, task.attempt))
 
