@@ -214,28 +214,41 @@ async def test_claim_that_the_database_does_not_answer_is_repeated(processor, ta
 
 
 @pytest.fixture
-def slow_claims(monkeypatch):
+def slow_claims(monkeypatch, eventually):
     """Hold up claims of rung tasks from `begin()` on, until `gate` is set; `asked` is what they ask for."""
-    original = claims.claim_rung
+    claim, scan = claims.claim_rung, claims.claim_waiting
 
     class Slow:
         def __init__(self) -> None:
             self.asked: list[list[UUID]] = []
             self.gate = asyncio.Event()
+            self._past: UUID | None = None
+            self._scans = 0
 
-        def begin(self) -> None:
-            monkeypatch.setattr(claims, "claim_rung", self)
-            monkeypatch.setattr(claims, "claim_waiting", self.find_nothing)
+        async def begin(self, past: UUID) -> None:
+            """Leave everything after the task `past`, whose ring may still be on its way, to claims of rung tasks."""
+            self._past = past
+            await eventually(lambda: not self._scans)
 
-        async def find_nothing(self, *_, **__):
-            return []
+        async def scan(self, *args, **options):
+            if self._past is not None:
+                return []
+            self._scans += 1
+            try:
+                return await scan(*args, **options)
+            finally:
+                self._scans -= 1
 
-        async def __call__(self, db, processor_id, ids, *args):
-            self.asked.append(ids)
-            await self.gate.wait()
-            return await original(db, processor_id, ids, *args)
+        async def claim(self, db, processor_id, ids, *args):
+            if self._past is not None and ids != [self._past]:
+                self.asked.append(ids)
+                await self.gate.wait()
+            return await claim(db, processor_id, ids, *args)
 
-    return Slow()
+    slow = Slow()
+    monkeypatch.setattr(claims, "claim_rung", slow.claim)
+    monkeypatch.setattr(claims, "claim_waiting", slow.scan)
+    return slow
 
 
 async def test_more_claims_are_begun_beside_a_large_one_only_for_full_batches(
@@ -243,8 +256,9 @@ async def test_more_claims_are_begun_beside_a_large_one_only_for_full_batches(
 ):
     monkeypatch.setattr("taskwire_processor.claimer.BATCH_MAX", 20)
     async with processor(concurrency=100):
-        await tasks.ends(await tasks.create("pid"))
-        slow_claims.begin()
+        first = await tasks.create("pid")
+        await tasks.ends(first)
+        await slow_claims.begin(first)
         ids = await tasks.create_many("pid", FEW_TASKS + 1)
         await eventually(lambda: len(slow_claims.asked) == 1)
         ids += await tasks.create_many("pid", 19)
@@ -260,8 +274,9 @@ async def test_more_claims_are_begun_beside_a_large_one_only_for_full_batches(
 
 async def test_second_claim_is_begun_at_once_beside_a_small_one(processor, tasks, eventually, slow_claims):
     async with processor(concurrency=100):
-        await tasks.ends(await tasks.create("pid"))
-        slow_claims.begin()
+        first = await tasks.create("pid")
+        await tasks.ends(first)
+        await slow_claims.begin(first)
         ids = [await tasks.create("pid")]
         await eventually(lambda: len(slow_claims.asked) == 1)
         ids.append(await tasks.create("pid"))
