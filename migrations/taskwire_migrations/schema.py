@@ -6,10 +6,14 @@ from contextlib import suppress
 from taskwire_migrations import migrate
 from taskwire_shared.domain.errors import BackendUnavailable
 from taskwire_shared.settings import Settings
+from taskwire_shared.telemetry import logs
+from taskwire_shared.telemetry.events import Event
 
 ANSWER_SECONDS = 60.0
 """For the database to answer: services are often started together with it."""
 PAUSE_SECONDS = 0.5
+
+_log = logs.get(__name__)
 
 
 class NotMigrated(Exception):
@@ -36,6 +40,7 @@ async def prepare_schema(
         MigrationFailed: See `migrate.upgrade`.
     """
     began = asyncio.get_running_loop().time()
+    has_said = False
     while not stop.is_set():
         waited = asyncio.get_running_loop().time() - began
         try:
@@ -43,9 +48,13 @@ async def prepare_schema(
                 return
             if waited >= empty_seconds:
                 raise NotMigrated
-        except BackendUnavailable:
+        except BackendUnavailable as error:
             if waited >= answer_seconds:
                 raise
+            if not has_said:
+                # Else nobody would hear for a minute why a service does not start.
+                _log.warning(Event.DATABASE_UNREACHABLE, error=f"{type(error.__cause__).__name__}: {error.__cause__}")
+                has_said = True
         with suppress(TimeoutError):
             async with asyncio.timeout(PAUSE_SECONDS):
                 await stop.wait()

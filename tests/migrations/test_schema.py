@@ -5,7 +5,9 @@ import itertools
 
 import asyncpg
 import pytest
+from structlog.testing import capture_logs
 
+from taskwire_migrations import schema
 from taskwire_migrations.migrate import upgrade
 from taskwire_migrations.schema import NotMigrated, prepare_schema
 from taskwire_shared.domain.errors import BackendUnavailable
@@ -53,10 +55,24 @@ async def test_database_that_does_not_answer(settings):
         )
 
 
-async def test_waiting_ends_with_the_service(settings):
+async def test_waiting_is_told_once_and_ends_with_the_service(settings, eventually, monkeypatch):
+    monkeypatch.setattr(schema, "PAUSE_SECONDS", 0.001)
+    looks = []
+
+    async def status(url):
+        looks.append(url)
+        return await look(url)
+
+    look = schema.migrate.status
+    monkeypatch.setattr(schema.migrate, "status", status)
     stop = asyncio.Event()
-    unreachable = settings(database_url="postgresql://nobody@127.0.0.1:9/none")
-    waiting = asyncio.create_task(prepare_schema(unreachable, stop, empty_seconds=10))
-    await asyncio.sleep(0)
-    stop.set()
-    await asyncio.wait_for(waiting, 10)
+    unreachable = settings(database_url="postgresql://nobody:s3cret@127.0.0.1:9/none")
+    with capture_logs() as lines:
+        waiting = asyncio.create_task(prepare_schema(unreachable, stop, empty_seconds=10))
+        await eventually(lambda: len(looks) > 2)
+        stop.set()
+        await asyncio.wait_for(waiting, 10)
+
+    [line] = [line for line in lines if line["event"] == "database.unreachable"]
+    assert line["error"].startswith("ConnectionRefusedError: ")
+    assert "s3cret" not in line["error"]

@@ -14,7 +14,7 @@ from taskwire.errors import InternalError, InvalidFields, NotAllowed, NotFound, 
 from taskwire.task import TaskInfo
 from taskwire.v1 import task_service_pb2 as pb
 
-SILENCE_SECONDS = 45.0
+_SILENCE_SECONDS = 45.0
 """After three heartbeats that did not come the call is dead."""
 _AGAIN_SECONDS = 0.2
 _FINAL = (InternalError, InvalidFields, NotAllowed, NotFound, ResumeTokenExpired)
@@ -47,7 +47,7 @@ async def _messages(stub: Any, request: pb.WatchTaskRequest) -> AsyncGenerator[p
     messages = aiter(call)
     try:
         while True:
-            async with asyncio.timeout(SILENCE_SECONDS):
+            async with asyncio.timeout(_SILENCE_SECONDS):
                 try:
                     message = await anext(messages)
                 except StopAsyncIteration:

@@ -43,8 +43,8 @@ class Output:
     def change(self, task: TaskInfo, *, name_it: bool, again: bool = False) -> None:
         """Print one version of a task as a line of its history; with `name_it` say which task it is.
 
-        It comes `again` where only its progress is new. The service gives every version the newest report, whenever
-        that was made.
+        It comes `again` where only its progress is new. The service gives each version of an attempt its newest report,
+        whenever that was made.
         """
         if self._as_json:
             self._json(task)
