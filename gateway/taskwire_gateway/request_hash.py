@@ -45,14 +45,39 @@ def request_hash(
         labels,
         retry_of and retry_of.bytes,
     )
-    return blake2b(_ENCODE(content), digest_size=_HASH_BYTES).digest()
+    return _hash(_ENCODE(content))
 
 
 def plain_request_hash(queue: str, type_name: str, priority: TaskPriority, payload: Payload | None) -> bytes:
     """Return the same for a task without anything rare, with less ado."""
+    return _hash(_ENCODE(_plain_content(queue, type_name, priority, payload)))
+
+
+class PlainHashes:
+    """The same for tasks that differ in nothing but the bytes of their input, as many of them as there are."""
+
+    __slots__ = ("_after", "_before")
+
+    def __init__(self, queue: str, type_name: str, priority: TaskPriority, payload: Payload) -> None:
+        """Take one of them. The inputs of the others are as long as its input."""
+        whole = _ENCODE(_plain_content(queue, type_name, priority, payload))
+        # MessagePack writes values one after the other, so that what follows the bytes can be written by itself.
+        rest = (payload.is_text, payload.content_type, _NO_POLICY, None, None, _NO_LABELS, None)
+        self._after = b"".join(map(_ENCODE, rest))
+        self._before = whole[: len(whole) - len(self._after) - len(payload.data)]
+
+    def of(self, data: bytes) -> bytes:
+        """Return the hash of the task whose input has these bytes."""
+        return _hash(self._before + data + self._after)
+
+
+def _plain_content(queue: str, type_name: str, priority: TaskPriority, payload: Payload | None) -> tuple[object, ...]:
     data = payload and (payload.data, payload.is_text, payload.content_type)
-    content = (queue, type_name, int(priority), data, _NO_POLICY, None, None, _NO_LABELS, None)
-    return blake2b(_ENCODE(content), digest_size=_HASH_BYTES).digest()
+    return (queue, type_name, int(priority), data, _NO_POLICY, None, None, _NO_LABELS, None)
+
+
+def _hash(encoded: bytes) -> bytes:
+    return blake2b(encoded, digest_size=_HASH_BYTES).digest()
 
 
 def selector_bytes(selector: TaskSelector) -> bytes:

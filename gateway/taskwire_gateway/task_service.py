@@ -17,7 +17,7 @@ from taskwire_gateway.convert import (
 from taskwire_gateway.creator import Creator, Receipt
 from taskwire_gateway.fresh_response import fresh_batch_response, fresh_response
 from taskwire_gateway.page_token import TaskPageTokens
-from taskwire_gateway.plain_creates import plain_tasks
+from taskwire_gateway.plain_creates import PlainCreates
 from taskwire_gateway.responses import fit_batch
 from taskwire_gateway.seal import Seal
 from taskwire_shared.bus.bells import Bell
@@ -52,10 +52,11 @@ class TaskService:
         self._seal = seal
         self._notices = notices
         self._bell = bell
+        self._plain = PlainCreates()
 
     async def create_task(self, tenant: str, request: pb.CreateTaskRequest) -> pb.CreateTaskResponse | bytes:
         """Store one task."""
-        tasks = plain_tasks(tenant, (request,))
+        tasks = self._plain.tasks(tenant, (request,))
         if tasks is None:
             validation.check_create(request)
             tasks = [new_task(tenant, request)]
@@ -68,10 +69,11 @@ class TaskService:
         self, tenant: str, request: pb.BatchCreateTasksRequest
     ) -> pb.BatchCreateTasksResponse | bytes:
         """Store many tasks, all or none."""
-        validation.check_batch_size(request)
-        tasks = plain_tasks(tenant, request.requests)
+        validation.check_batch_count(request)
+        tasks = self._plain.tasks(tenant, request.requests)
         if tasks is None:
-            validation.check_batch_items(request)
+            # What is plain has a short response: there, no batch is too big for one.
+            validation.check_batch(request)
             tasks = [new_task(tenant, item) for item in request.requests]
         receipt = await self._store(tasks, is_named=lambda: all(map(_is_named, request.requests)))
         if receipt.created_at is not None and receipt.is_all_new:

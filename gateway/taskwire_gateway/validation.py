@@ -22,20 +22,20 @@ def check_create(request: pb.CreateTaskRequest) -> None:
     found.refuse()
 
 
-def check_batch_size(request: pb.BatchCreateTasksRequest) -> None:
-    """Refuse a `BatchCreateTasksRequest` with nothing in it, or too much."""
+def check_batch_count(request: pb.BatchCreateTasksRequest) -> None:
+    """Refuse a `BatchCreateTasksRequest` with nothing in it, or too many tasks."""
     found = Violations()
     count = len(request.requests)
-    if 1 <= count <= limits.BATCH_TASKS_MAX:
-        _check_response_fits(found, request)
-    else:
+    if not 1 <= count <= limits.BATCH_TASKS_MAX:
         found.add("requests", f"must have 1 to {limits.BATCH_TASKS_MAX} items, not {count}")
     found.refuse()
 
 
-def check_batch_items(request: pb.BatchCreateTasksRequest) -> None:
-    """Refuse a `BatchCreateTasksRequest` of which any item breaks a rule."""
+def check_batch(request: pb.BatchCreateTasksRequest) -> None:
+    """Refuse a `BatchCreateTasksRequest` that is too big altogether, or of which any item breaks a rule."""
     found = Violations()
+    _check_response_fits(found, request)
+    found.refuse()
     now = time.time()
     for index, item in enumerate(request.requests):
         _check_new(found, f"requests[{index}].", item, now)

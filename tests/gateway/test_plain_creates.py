@@ -9,7 +9,7 @@ from taskwire.v1 import task_pb2
 from taskwire.v1 import task_service_pb2 as pb
 from taskwire_gateway import validation
 from taskwire_gateway.convert import new_task
-from taskwire_gateway.plain_creates import plain_tasks
+from taskwire_gateway.plain_creates import LENGTHS_MAX, STENCILS_MAX, STRANGERS_FOR_STENCIL, PlainCreates
 from taskwire_shared.domain import limits
 from taskwire_shared.domain.errors import InvalidFields
 from taskwire_shared.domain.ids import id_at, new_id
@@ -53,46 +53,83 @@ def _request(task_id="", **fields):
 def test_both_ways_make_the_same_task(fields):
     request = _request(str(new_id()), **fields)
     validation.check_create(request)
-    assert plain_tasks("t", [request]) == [new_task("t", request)]
+    assert PlainCreates().tasks("t", [request]) == [new_task("t", request)]
 
 
 def test_who_names_no_id_gets_a_fresh_one():
-    first, second = plain_tasks("t", [_request(), _request()])
+    first, second = PlainCreates().tasks("t", [_request(), _request()])
     assert first.id != second.id
     assert abs((first.id.int >> 80) / 1000 - time.time()) < 60
 
 
 @pytest.mark.parametrize("fields", RARE.values(), ids=RARE)
 def test_what_is_rare_goes_the_long_way(fields):
-    assert plain_tasks("t", [_request(), _request(**fields)]) is None
+    assert PlainCreates().tasks("t", [_request(), _request(**fields)]) is None
 
 
 def test_a_key_goes_the_long_way():
     request = _request()
     request.idempotency_key = "key"
-    assert plain_tasks("t", [request]) is None
+    assert PlainCreates().tasks("t", [request]) is None
 
 
 @pytest.mark.parametrize("fields", BAD.values(), ids=BAD)
 def test_what_breaks_a_rule_is_left_to_be_explained(fields):
     request = _request(**fields)
-    assert plain_tasks("t", [request]) is None
+    assert PlainCreates().tasks("t", [request]) is None
     with pytest.raises(InvalidFields):
         validation.check_create(request)
 
 
 def test_a_create_without_a_task_is_left_to_be_explained():
-    assert plain_tasks("t", [pb.CreateTaskRequest()]) is None
+    assert PlainCreates().tasks("t", [pb.CreateTaskRequest()]) is None
 
 
 @pytest.mark.parametrize(("off_seconds", "is_taken"), [(-86_395, True), (-86_410, False), (295, True), (310, False)])
 def test_ids_are_taken_while_they_are_fresh(off_seconds, is_taken):
     request = _request(str(id_at(int((time.time() + off_seconds) * 1000))))
-    assert (plain_tasks("t", [request]) is not None) == is_taken
+    assert (PlainCreates().tasks("t", [request]) is not None) == is_taken
 
 
 @pytest.mark.parametrize(
     "change", [str.upper, lambda text: text.replace("-", ""), lambda text: text[:14] + "4" + text[15:]]
 )
 def test_ids_are_taken_in_one_form_only(change):
-    assert plain_tasks("t", [_request(change("01" + str(new_id())[2:]))]) is None
+    assert PlainCreates().tasks("t", [_request(change("01" + str(new_id())[2:]))]) is None
+
+
+def _binary(length):
+    return task_pb2.Payload(binary=b"p" * length)
+
+
+def test_creates_that_are_alike_become_what_they_would_one_by_one():
+    requests = [_request(str(new_id()), input=task_pb2.Payload(binary=b"%08d" % n)) for n in range(100)]
+    assert PlainCreates().tasks("t", requests) == [new_task("t", request) for request in requests]
+
+
+def test_different_creates_of_one_length_become_what_they_would_one_by_one():
+    fields = [
+        PLAIN["text"],
+        PLAIN["bytes"],
+        {"type": "echo", "input": _binary(5)},
+        {"type": "oche", "input": _binary(5)},
+    ]
+    requests = [_request(str(new_id()), **one) for _ in range(3 * STRANGERS_FOR_STENCIL) for one in fields]
+    assert PlainCreates().tasks("t", requests) == [new_task("t", request) for request in requests]
+
+
+@pytest.mark.parametrize("task_id", [str(id_at(0)), "x" * 36], ids=["old", "none"])
+def test_an_id_is_checked_as_well_where_the_create_is_like_others(task_id):
+    plain = PlainCreates()
+    assert plain.tasks("t", [_request(str(new_id()), input=_binary(9)) for _ in range(2 * STRANGERS_FOR_STENCIL)])
+    assert plain.tasks("t", [_request(task_id, input=_binary(9))]) is None
+
+
+def test_no_more_is_remembered_than_there_is_room_for():
+    plain = PlainCreates()
+    for length in range(LENGTHS_MAX + 10):
+        plain.tasks("t", [_request(input=_binary(length + 1)) for _ in range(STRANGERS_FOR_STENCIL)])
+        assert len(plain._stencils) <= LENGTHS_MAX
+    for type_name in "abcdefgh":
+        plain.tasks("t", [_request(type=type_name, input=_binary(9)) for _ in range(STRANGERS_FOR_STENCIL)])
+    assert {len(stencils) for stencils in plain._stencils.values()} == {1, STENCILS_MAX}
