@@ -35,7 +35,7 @@ from taskwire_shared.store.creations import Creations
 from taskwire_shared.store.database import Database
 from taskwire_shared.store.rows import FULL_COLUMNS, columns, to_task
 
-MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
+MOMENT = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
 HANDLERS = "sample_handlers"
 READY_SECONDS = 20.0
 
@@ -286,7 +286,6 @@ class World:
             retry_policy=RetryPolicy(attempt_timeout_ms=timeout_ms),
             created_at=MOMENT,
             started_at=MOMENT,
-            waited_seconds=0.0,
             runs_alone=False,
         )
         (held,) = self.attempts.hold([task])

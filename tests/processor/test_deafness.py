@@ -1,6 +1,6 @@
 """A processor that is alive and deaf."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 
@@ -8,7 +8,7 @@ from taskwire_processor.deafness import REBUILDS_MAX, SILENT_SECONDS_MAX, Deafne
 from taskwire_shared.domain.ids import new_id
 from taskwire_shared.domain.task import ClaimedTask, RetryPolicy
 
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
+NOW = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
 
 
 class _World:
@@ -37,9 +37,8 @@ def _task(age_seconds: float, attempt: int = 1) -> ClaimedTask:
         type="echo",
         input=None,
         retry_policy=RetryPolicy(),
-        created_at=NOW - timedelta(seconds=age_seconds),
+        created_at=NOW - age_seconds,
         started_at=NOW,
-        waited_seconds=age_seconds,
         runs_alone=False,
     )
 

@@ -13,7 +13,7 @@ import pytest
 from taskwire_processor.runner import wire
 from taskwire_processor.runner_process import HandlersUnloadable, RunnerFailed, RunnerProcess
 
-MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
+MOMENT = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
 
 
 def start_message(type: str, key: int = 1, data: object = None) -> wire.Start:

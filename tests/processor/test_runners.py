@@ -18,7 +18,7 @@ from taskwire_shared.domain.ids import new_id
 from taskwire_shared.domain.task import ClaimedTask, Payload, RetryPolicy
 from taskwire_shared.telemetry.metrics import ProcessorMetrics
 
-MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
+MOMENT = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
 
 
 class _Listener:
@@ -49,7 +49,6 @@ def _held(type: str, key: int = 0, *, runs_alone: bool = False, data: bytes | No
         retry_policy=RetryPolicy(),
         created_at=MOMENT,
         started_at=MOMENT,
-        waited_seconds=0.0,
         runs_alone=runs_alone,
     )
     return Held.of(key, task, 0.0)

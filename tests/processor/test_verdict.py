@@ -12,7 +12,7 @@ from taskwire_shared.domain.ids import new_id
 from taskwire_shared.domain.outcome import Failed, HandedBack, RunnerLost, Stopped, Succeeded
 from taskwire_shared.domain.task import ClaimedTask, Failure, Payload, RetryPolicy
 
-MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
+MOMENT = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
 RETURNED = wire.Returned(1, b"x", is_text=True, content_type="")
 RAISED = wire.Raised(1, "WHY", "because", {"a": "b"}, retryable=True, retry_after=None)
 
@@ -28,7 +28,6 @@ def _held(stop: StopReason | None = None, attempt: int = 1) -> Held:
         retry_policy=RetryPolicy(attempt_timeout_ms=1500, initial_backoff_ms=1000),
         created_at=MOMENT,
         started_at=MOMENT,
-        waited_seconds=0.0,
         runs_alone=False,
     )
     held = Held.of(1, task, 0.0)

@@ -5,6 +5,7 @@ import contextvars
 import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -103,8 +104,8 @@ class Executor:
             attempt_count=start.attempt_count,
             queue=start.queue,
             input=payload,
-            created_at=start.created_at,
-            started_at=start.started_at,
+            created_at=datetime.fromtimestamp(start.created_at, UTC),
+            started_at=datetime.fromtimestamp(start.started_at, UTC),
             report=partial(self._progress.report, start.key),
         )
 

@@ -5,7 +5,6 @@ during one turn of the loop, so that hand-over costs microseconds a task. An att
 chose.
 """
 
-from datetime import datetime
 from typing import Generic, TypeVar
 
 import msgspec
@@ -36,8 +35,9 @@ class Start(Struct, frozen=True, tag=2, tag_field="kind", array_like=True, gc=Fa
     attempt_count: int
     queue: str
     type: str
-    created_at: datetime
-    started_at: datetime
+    created_at: float
+    """In seconds since 1970, as the next one."""
+    started_at: float
     input: bytes | None
     is_text: bool
     content_type: str

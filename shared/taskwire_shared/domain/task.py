@@ -161,10 +161,9 @@ class ClaimedTask(Struct, kw_only=True, gc=False):
     input: Payload | None
     """None as well once a runner has it: up to 256 KiB for each attempt in hand need not be kept twice."""
     retry_policy: RetryPolicy
-    created_at: datetime
-    started_at: datetime
-    waited_seconds: float
-    """Between these two."""
+    created_at: float
+    """In seconds since 1970, as the next one: to the microsecond, as Postgres has them."""
+    started_at: float
     runs_alone: bool
     """Whether the attempt before died with its runner, so that this one gets a runner to itself."""
 
@@ -172,3 +171,8 @@ class ClaimedTask(Struct, kw_only=True, gc=False):
     def attempt_count(self) -> int:
         """Return the attempts started, this one included, excused ones left out."""
         return self.attempt - self.excused
+
+    @property
+    def waited_seconds(self) -> float:
+        """Return how long after its creation the attempt was claimed."""
+        return self.started_at - self.created_at

@@ -14,7 +14,7 @@ from taskwire import Attempt, Payload, TaskFailure, handler
 from taskwire_processor.runner import wire
 from taskwire_processor.runner.executor import Executor
 
-MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
+MOMENT = datetime(2026, 1, 1, 0, 0, 0, 123457, tzinfo=UTC).timestamp()
 _variable = contextvars.ContextVar("variable", default="untouched")
 
 
@@ -120,7 +120,7 @@ async def test_handler_is_told_the_facts(control):
     returned = await control.hears()
 
     assert returned.output == (
-        b'{"task_id":"id","attempt":3,"attempt_count":2,"queue":"queue","started_at":"2026-01-01T00:00:00Z"}'
+        b'{"task_id":"id","attempt":3,"attempt_count":2,"queue":"queue","started_at":"2026-01-01T00:00:00.123457Z"}'
     )
 
 

@@ -6,7 +6,7 @@ from structlog.testing import capture_logs
 from taskwire_processor.runner import tracebacks, wire
 from taskwire_processor.runner.tracebacks import KINDS_MAX, PAUSE_SECONDS, TEXT_CHARS_MAX, Tracebacks
 
-MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
+MOMENT = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
 
 
 class _Clock:

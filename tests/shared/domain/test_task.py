@@ -5,7 +5,7 @@ from uuid import UUID
 
 from taskwire_shared.domain.task import ClaimedTask, RetryPolicy, TaskState
 
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
+NOW = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
 
 
 def test_three_states_are_final() -> None:
@@ -23,7 +23,6 @@ def test_excused_attempts_do_not_count() -> None:
         retry_policy=RetryPolicy(),
         created_at=NOW,
         started_at=NOW,
-        waited_seconds=0.0,
         runs_alone=False,
     )
 

@@ -20,9 +20,12 @@ async def test_claims_by_id(db, creations, new_task, processor, read, history):
     assert (claimed.id, claimed.attempt, claimed.attempt_count, claimed.type) == (task.id, 1, 1, "echo")
     assert (claimed.input, claimed.retry_policy) == (task.input, task.retry_policy)
     assert (claimed.queue, claimed.runs_alone) == ("default", False)
-    assert (stored.state, stored.processor, stored.started_at) == (RUNNING, processor, claimed.started_at)
+    assert (stored.state, stored.processor) == (RUNNING, processor)
+    read_times = [datetime.fromtimestamp(seconds, UTC) for seconds in (claimed.created_at, claimed.started_at)]
+    assert read_times == [stored.created_at, stored.started_at]
+    assert claimed.waited_seconds == pytest.approx((stored.started_at - stored.created_at).total_seconds(), abs=1e-6)
     due_at = await db.fetchval("SELECT due_at FROM tasks")
-    assert due_at - claimed.started_at == timedelta(seconds=60 + claims.DUE_SLACK_SECONDS)
+    assert due_at - stored.started_at == timedelta(seconds=60 + claims.DUE_SLACK_SECONDS)
     assert await history(task.id) == [PENDING, RUNNING]
 
 
@@ -35,7 +38,7 @@ async def test_an_attempt_is_ended_by_others_only_after_the_grace_that_its_proce
     claimed += await claims.claim_waiting(db, processor, None, ["echo"], 1, claims.EVERYTHING, 600.0)
     dues = {row["id"]: row["due_at"] for row in await db.fetch("SELECT id, due_at FROM tasks")}
 
-    assert [dues[task.id] - task.started_at for task in claimed] == [timedelta(seconds=660)] * 2
+    assert [dues[task.id].timestamp() - task.started_at for task in claimed] == pytest.approx([660] * 2, abs=1e-6)
 
 
 async def test_claims_what_fits_and_knows_its_types(db, creations, new_task, processor):
