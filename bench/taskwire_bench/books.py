@@ -11,8 +11,9 @@ from msgspec import Struct
 
 from taskwire_bench.failure import Dishonest
 
-_POLL_SECONDS = 0.05
-"""How often the end is looked for. The figures do not depend on it: the database knows when it was."""
+_POLL_SECONDS = 0.25
+"""How often the end is looked for. The figures do not depend on it: the database knows when it was. A look steps over
+what has left the indexes since the pass began: with one each 0.05 s they took 0.9 us of each task."""
 
 # Both are answered by the partial indexes, whatever else is in the tables.
 _BUSY = "SELECT EXISTS (SELECT FROM tasks WHERE state = 2) OR EXISTS (SELECT FROM tasks WHERE state = 3)"

@@ -148,7 +148,7 @@ class Tailer:
         await self._deal_versions({task.id for task in page.items})
         now = datetime.now(UTC)
         self._metrics.commit_to_event_seconds.observe_many(
-            max(0.0, (now - task.updated_at).total_seconds()) for task in page.items
+            [max(0.0, (now - task.updated_at).total_seconds()) for task in page.items]
         )
         return page
 

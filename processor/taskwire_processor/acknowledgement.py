@@ -20,7 +20,8 @@ async def acknowledge(claimant: Claimant, rings: Sequence[Ring], left: Sequence[
     """
     waiting = await _still_waiting(claimant, left) if left else frozenset()
     for ring in rings:
-        if waiting.isdisjoint(ring.ids):
+        # Where nothing was left, no id need be looked for.
+        if not waiting or waiting.isdisjoint(ring.ids):
             ring.ack()
         else:
             ring.pass_on()

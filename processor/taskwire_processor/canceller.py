@@ -1,5 +1,7 @@
 """Passes requests to cancel on to the handlers that run here."""
 
+from collections.abc import Sequence
+
 from taskwire_processor.attempts import Attempts
 from taskwire_processor.held import Held, StopReason
 from taskwire_processor.stopper import Stopper
@@ -22,10 +24,13 @@ class Canceller:
         self._early: dict[Fence, None] = {}
         """Notices of attempts that are not in hand, the newest last."""
 
-    def catch_up(self, held: Held) -> None:
-        """Stop an attempt that has just been taken in hand if its notice overtook the answer to its claim."""
-        if self._early and held.fence in self._early:
-            self.cancel(held.fence)
+    def catch_up(self, taken: Sequence[Held]) -> None:
+        """Stop those of the attempts just taken in hand whose notice overtook the answer to their claim."""
+        if not self._early:
+            return
+        for held in taken:
+            if held.fence in self._early:
+                self.cancel(held.fence)
 
     def cancel(self, fence: Fence) -> None:
         """Stop the attempt that `fence` names, if it is still in hand. Harmless to repeat."""

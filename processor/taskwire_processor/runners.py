@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from itertools import count
 from types import TracebackType
@@ -107,15 +107,18 @@ class Runners:
         busy = len(self._alone) - len(self._idle) + len(self._alone_waiting)
         return max(0, self._alone_max - busy)
 
-    def run(self, held: Held) -> None:
-        """Hand an attempt to a runner, now or as soon as there is one."""
-        if held.task.runs_alone or held.task.type in self._alone_types:
-            self._alone_waiting.append(held)
+    def run(self, taken: Iterable[Held]) -> None:
+        """Hand each attempt to a runner, now or as soon as there is one."""
+        only = self._shared[0] if len(self._shared) == 1 else None
+        for held in taken:
+            if held.task.runs_alone or held.task.type in self._alone_types:
+                self._alone_waiting.append(held)
+            elif self._shared:
+                _hand_over(held, only or self._least_loaded())
+            else:
+                self._waiting.append(held)
+        if self._alone_waiting:
             self._hand_out_alone()
-        elif self._shared:
-            _hand_over(held, self._least_loaded())
-        else:
-            self._waiting.append(held)
 
     def withdraw(self, held: Held) -> None:
         """Forget an attempt that has not been handed to a runner yet."""
@@ -137,8 +140,6 @@ class Runners:
                 self.kill(runner)
 
     def _least_loaded(self) -> RunnerProcess:
-        if len(self._shared) == 1:
-            return self._shared[0]
         return min(self._shared, key=lambda runner: len(runner.held))
 
     def _receive(self, runner: RunnerProcess, messages: Sequence[wire.Ended | wire.Reported]) -> None:
@@ -157,8 +158,8 @@ class Runners:
             started_at = loop.time()
             self._shared.append(runner)
             self.on_room()
-            while self._waiting:
-                self.run(self._waiting.popleft())
+            waiting, self._waiting = self._waiting, deque()
+            self.run(waiting)
             await self._see_off(runner)
             runner = None
             if loop.time() - started_at < RESTART_PAUSE_SECONDS:

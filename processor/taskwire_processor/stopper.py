@@ -1,6 +1,7 @@
 """Ends attempts that must not go on: first a word to the handler, then, after the grace, the end of its process."""
 
 import asyncio
+from collections.abc import Sequence
 from math import inf
 
 from taskwire_processor.attempts import Attempts
@@ -26,11 +27,12 @@ class Stopper:
         self._grace_seconds = grace_seconds
         self._watched: dict[int, Held] = {}
 
-    def limit(self, held: Held) -> None:
-        """Watch that an attempt ends within its timeout, if it has one."""
-        timeout_ms = held.task.retry_policy.attempt_timeout_ms
-        if timeout_ms is not None:
-            self._watch(held, timeout_ms / 1000)
+    def limit(self, taken: Sequence[Held]) -> None:
+        """Watch that attempts end within their timeouts, where they have one."""
+        for held in taken:
+            timeout_ms = held.task.retry_policy.attempt_timeout_ms
+            if timeout_ms is not None:
+                self._watch(held, timeout_ms / 1000)
 
     def stop(self, held: Held, reason: StopReason) -> None:
         """Tell a handler to stop, and end its process if it has not stopped when the grace is over."""

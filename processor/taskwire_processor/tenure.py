@@ -176,13 +176,14 @@ class Tenure:
         )
 
     def _take_in(self, tasks: Sequence[ClaimedTask]) -> None:
-        for held in self._attempts.hold(tasks):
-            if self._is_ending:
+        taken = self._attempts.hold(tasks)
+        if self._is_ending:
+            for held in taken:
                 self._stopper.stop(held, StopReason.DRAINED)
-            else:
-                self._runners.run(held)
-                self._stopper.limit(held)
-                self._canceller.catch_up(held)
+            return
+        self._runners.run(taken)
+        self._stopper.limit(taken)
+        self._canceller.catch_up(taken)
 
     async def _until_the_end(self, stop: asyncio.Event, hopeless: asyncio.Event, holding: "asyncio.Task[None]") -> End:
         stopping = asyncio.create_task(stop.wait())

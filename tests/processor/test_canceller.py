@@ -31,7 +31,7 @@ async def test_notice_that_overtakes_the_answer_to_the_claim_counts(world):
     held, other = world.hold(task_id=task_id), world.hold()
     for one in (held, other):
         world.runner.run(one)
-        world.canceller.catch_up(one)
+        world.canceller.catch_up([one])
 
     assert await world.outcome() == Stopped(held.fence)
     assert other.stop is None
@@ -45,7 +45,7 @@ async def test_newest_of_too_many_early_notices_are_kept(world, monkeypatch):
     oldest, *others = (world.hold(task_id=task_id) for task_id in ids)
     for one in (oldest, *others):
         world.runner.run(one)
-        world.canceller.catch_up(one)
+        world.canceller.catch_up([one])
 
     assert oldest.stop is None
     assert [one.stop for one in others] == [StopReason.CANCELLED] * 2

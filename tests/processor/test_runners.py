@@ -68,7 +68,7 @@ async def test_work_is_spread_over_shared_runners(listener, eventually):
     async with _runners(listener, shared=2) as runners:
         await eventually(lambda: runners.count == 2)
         for key in range(10):
-            runners.run(_held("pid", key))
+            runners.run([_held("pid", key)])
         pids = await listener.pids(10)
 
     assert sorted(pids.count(pid) for pid in set(pids)) == [5, 5]
@@ -78,8 +78,8 @@ async def test_an_input_is_kept_until_a_runner_has_it(listener, meeting):
     async with _runners(listener, alone_max=1) as runners:
         given = _held("coroutine", 1, data=msgspec.json.encode(meeting.place()))
         waiting = _held("pid_alone", 2, data=b"{}")
-        runners.run(given)
-        runners.run(waiting)
+        runners.run([given])
+        runners.run([waiting])
         assert (given.task.input, waiting.task.input) == (None, Payload(b"{}", is_text=True))
         await listener.pids(1)
 
@@ -89,9 +89,9 @@ async def test_an_input_is_kept_until_a_runner_has_it(listener, meeting):
 async def test_what_a_task_of_a_handler_raises_ends_nobody_else(listener, meeting):
     async with _runners(listener) as runners:
         beside = _held("coroutine", 1, data=msgspec.json.encode(meeting.place()))
-        runners.run(beside)
+        runners.run([beside])
         await meeting.sees("started-1")
-        runners.run(_held("exit_in_task", 2))
+        runners.run([_held("exit_in_task", 2)])
         raised = await asyncio.wait_for(listener.said.get(), 10)
         meeting.say("go")
         returned = await asyncio.wait_for(listener.said.get(), 10)
@@ -105,7 +105,7 @@ async def test_what_a_task_of_a_handler_raises_ends_nobody_else(listener, meetin
 async def test_a_copy_of_a_runner_answers_for_nothing(listener, type):
     async with _runners(listener) as runners:
         for key in range(3):
-            runners.run(_held(type, key))
+            runners.run([_held(type, key)])
         ended = [await asyncio.wait_for(listener.said.get(), 10) for _ in range(3)]
 
     assert [(one.key, one.output) for one in sorted(ended, key=lambda one: one.key)] == [(n, b"1") for n in range(3)]
@@ -120,7 +120,7 @@ async def test_what_a_runner_had_started_ends_with_it(listener, meeting, eventua
             return False
 
     async with _runners(listener) as runners:
-        runners.run(_held("leave_behind", 1, data=msgspec.json.encode(meeting.place())))
+        runners.run([_held("leave_behind", 1, data=msgspec.json.encode(meeting.place()))])
         await asyncio.wait_for(listener.deaths.get(), 10)
         left = (meeting.folder / "left").read_text()
         await eventually(lambda: not is_alive(left))
@@ -128,13 +128,13 @@ async def test_what_a_runner_had_started_ends_with_it(listener, meeting, eventua
 
 async def test_what_runs_alone_has_a_process_to_itself_up_to_a_limit(listener):
     async with _runners(listener) as runners:
-        runners.run(_held("pid"))
+        runners.run([_held("pid")])
         (shared,) = await listener.pids(1)
         for key in range(6):
-            runners.run(_held("pid_alone", key))
+            runners.run([_held("pid_alone", key)])
         assert runners.alone_free == 0
         pids = set(await listener.pids(6))
-        runners.run(_held("pid", runs_alone=True))
+        runners.run([_held("pid", runs_alone=True)])
         pids |= set(await listener.pids(1))
         assert runners.alone_free == 2
 
@@ -145,15 +145,15 @@ async def test_what_runs_alone_has_a_process_to_itself_up_to_a_limit(listener):
 async def test_dead_runner_is_replaced(listener, eventually):
     async with _runners(listener) as runners:
         victim, culprit = _held("coroutine", 1, data=b"{}"), _held("exit", 2)
-        runners.run(victim)
-        runners.run(culprit)
+        runners.run([victim])
+        runners.run([culprit])
         held, exit_code = await asyncio.wait_for(listener.deaths.get(), 10)
         waiting = _held("pid", 3)
-        runners.run(waiting)
+        runners.run([waiting])
         assert waiting.runner is None
         runners.withdraw(waiting)
         await eventually(lambda: runners.is_ready)
-        runners.run(_held("pid", 4))
+        runners.run([_held("pid", 4)])
         while not isinstance(await asyncio.wait_for(listener.said.get(), 10), wire.Returned):
             pass
 
@@ -164,13 +164,13 @@ async def test_dead_runner_is_replaced(listener, eventually):
 async def test_a_runner_that_is_cut_off_is_handed_nothing_more_though_it_lives(listener, eventually):
     async with _runners(listener) as runners:
         first, waiting = _held("pid", 1), _held("pid", 2)
-        runners.run(first)
+        runners.run([first])
         (pid,) = await listener.pids(1)
         # It would end by itself when it sees that.
         os.kill(pid, signal.SIGSTOP)
         first.runner._link.abort()
         await eventually(lambda: not runners.is_ready)
-        runners.run(waiting)
+        runners.run([waiting])
         assert (waiting.runner, listener.deaths.qsize()) == (None, 0)
         await asyncio.wait_for(listener.deaths.get(), 10)
         assert await listener.pids(1) != [pid]
@@ -179,7 +179,7 @@ async def test_a_runner_that_is_cut_off_is_handed_nothing_more_though_it_lives(l
 async def test_killing_a_runner_is_told_as_a_death(listener):
     async with _runners(listener) as runners:
         held = _held("hold_gil", 1, data=b'{"seconds": 60, "folder": "/tmp"}')
-        runners.run(held)
+        runners.run([held])
         runners.kill_all()
         lost, exit_code = await asyncio.wait_for(listener.deaths.get(), 10)
 
@@ -202,7 +202,7 @@ async def test_runners_that_cannot_be_replaced_end_the_processor(listener, monke
     with pytest.raises(ExceptionGroup) as raised:
         async with asyncio.timeout(20), _runners(listener) as runners:
             monkeypatch.setattr(RunnerProcess, "start", fail)
-            runners.run(_held("exit"))
+            runners.run([_held("exit")])
             await asyncio.Event().wait()
 
     assert raised.group_contains(RunnerFailed, match="on purpose")

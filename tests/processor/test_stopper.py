@@ -11,7 +11,7 @@ from taskwire_shared.domain.outcome import Failed, HandedBack, Stopped
 async def test_attempt_that_takes_too_long_is_stopped(world):
     held = world.hold(timeout_ms=50)
     world.runner.run(held)
-    world.stopper.limit(held)
+    world.stopper.limit([held])
     outcome = await world.outcome()
 
     assert isinstance(outcome, Failed)
@@ -41,7 +41,7 @@ async def test_one_that_has_no_runner_yet_is_let_go_at_once(world):
 
 async def test_one_that_found_no_runner_in_its_time_is_handed_back(world):
     held = world.hold(timeout_ms=50)
-    world.stopper.limit(held)
+    world.stopper.limit([held])
 
     assert await world.outcome() == HandedBack(held.fence)
 

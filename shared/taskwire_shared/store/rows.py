@@ -165,7 +165,6 @@ def to_claimed_task(row: Sequence[Any]) -> ClaimedTask:
         started_at,
         failure,
     ) = row
-    last_failure = to_failure(failure)
     return ClaimedTask(
         id=task_id,
         attempt=attempt,
@@ -177,7 +176,7 @@ def to_claimed_task(row: Sequence[Any]) -> ClaimedTask:
         retry_policy=_policy(max_attempts, timeout_ms, initial_ms, max_ms),
         created_at=created_at,
         started_at=started_at,
-        runs_alone=last_failure is not None and last_failure.metadata.get(RUNNER_KEY) == RUNNER_DIED,
+        runs_alone=failure is not None and _failures.decode(failure).metadata.get(RUNNER_KEY) == RUNNER_DIED,
     )
 
 

@@ -22,7 +22,9 @@ def test_it_exposes_what_the_librarys_own_exposes() -> None:
     values = [*BOUNDS, 0, 100, *(random.Random(7).randrange(4096) / 64 for _ in range(500))]
 
     batch.observe(values[0])
-    batch.observe_many(values[1:])
+    batch.observe_many(values[1:3])
+    batch.observe_many(values[3:])
+    batch.observe_many([])
     for value in values:
         reference.observe(value)
 
