@@ -26,7 +26,7 @@ _NAMES_REMEMBERED = 1_000
 """Types and queues that were legal before: fewer than there are in most installations, and 100 KB."""
 
 LENGTHS_MAX = 1_000
-"""Of which stencils are remembered, half a kilobyte each. Past it they are forgotten and made anew."""
+"""Of which stencils are remembered, about half a kilobyte each. Past it they are forgotten and made anew."""
 STENCILS_MAX = 4
 """Of one length. A look at one that does not fit costs 0.1 us."""
 STRANGERS_FOR_STENCIL = 8

@@ -13,23 +13,18 @@ from taskwire.v1 import task_service_pb2 as pb
 from taskwire_gateway.request_hash import PlainHashes
 from taskwire_shared.domain.task import NewTask, Payload, TaskPriority
 
-ID_BYTES = 36
-"""Of an id as callers write it, which is the last field of a plain create."""
 _BLANK = b"\0"
-"""Stands where the input was. None of the names in a create may have a NUL."""
+"""Stands where the input was. Only fields that are ignored may have a NUL before it."""
 
 
 class Stencil(Struct, frozen=True):
-    """Where in the bytes of creates of one kind and length the input and the id are, and what the rest says."""
+    """What creates of one kind and length have in common: all bytes but those of input and id, and what these say."""
 
     before: bytes
     """Up to the bytes of the input."""
     between: bytes
-    """From there to the id, or to the end where the service makes the ids."""
+    """From there to the text of the id, or to the end where the service makes the ids."""
     data_end: int
-    id_start: int
-    is_named: bool
-    """Whether callers have chosen the ids."""
     queue: str
     type: str
     priority: TaskPriority
@@ -39,20 +34,18 @@ class Stencil(Struct, frozen=True):
 
     @classmethod
     def of(cls, request: pb.CreateTaskRequest, task: NewTask) -> "Stencil | None":
-        """Make one of a plain create and its task. None where it does not show where its input is."""
+        """Make one of a plain create and its task. None where it does not show where its input and its id are."""
         if task.input is None:
             return None
-        blank, length = _without_input(request, task.input), len(task.input.data)
+        blank, length, name = _without_input(request, task.input), len(task.input.data), request.task_id.encode()
         start = blank.find(_BLANK * length)
-        if not length or start != blank.rfind(_BLANK * length):
+        # Behind the id there may be fields of a later release. Others could have a key in their place.
+        if not length or start != blank.rfind(_BLANK * length) or not blank.endswith(name):
             return None
-        id_start = len(blank) - ID_BYTES if request.task_id else len(blank)
         return cls(
             before=blank[:start],
-            between=blank[start + length : id_start],
+            between=blank[start + length : len(blank) - len(name)],
             data_end=start + length,
-            id_start=id_start,
-            is_named=bool(request.task_id),
             queue=task.queue,
             type=task.type,
             priority=task.priority,

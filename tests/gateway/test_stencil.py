@@ -83,6 +83,17 @@ def test_a_key_does_not_fit_where_an_id_was():
     assert not _stencil(named).fits(keyed.SerializeToString())
 
 
+def test_a_field_of_a_later_release_behind_the_id_hides_no_key():
+    later = _request(input=_binary(b"12345678"))
+    later.MergeFromString(b"\x92\x0f\x01x")
+    keyed = _request(input=_binary(b"12345678"))
+    keyed.idempotency_key = "ab"
+    assert later.SerializeToString()[-4:] == b"\x92\x0f\x01x"
+    assert later.ByteSize() == keyed.ByteSize()
+    stencil = _stencil(later)
+    assert stencil is None or not stencil.fits(keyed.SerializeToString())
+
+
 def test_creates_without_an_id_have_a_stencil_of_their_own():
     stencil = _stencil(_request(input=_binary(b"one"), named=False))
     encoded = _request(input=_binary(b"two"), named=False).SerializeToString()
@@ -93,7 +104,15 @@ def test_creates_without_an_id_have_a_stencil_of_their_own():
 
 
 @pytest.mark.parametrize(
-    "fields", [{}, {"input": task_pb2.Payload()}, {"input": _binary(b"")}], ids=["none", "unset", "empty"]
+    "fields",
+    [
+        {},
+        {"input": task_pb2.Payload()},
+        {"input": _binary(b"")},
+        # Only the service sets it, so that it is ignored in a create, whatever is in it.
+        {"input": _binary(b"1234"), "id": "\0" * 4},
+    ],
+    ids=["none", "unset", "empty", "blank before it"],
 )
 def test_there_is_none_where_no_input_shows(fields):
     assert _stencil(_request(**fields)) is None
