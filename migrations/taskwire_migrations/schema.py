@@ -40,7 +40,7 @@ async def prepare_schema(
         MigrationFailed: See `migrate.upgrade`.
     """
     began = asyncio.get_running_loop().time()
-    has_said = False
+    said: set[Event] = set()
     while not stop.is_set():
         waited = asyncio.get_running_loop().time() - began
         try:
@@ -48,16 +48,22 @@ async def prepare_schema(
                 return
             if waited >= empty_seconds:
                 raise NotMigrated
+            _say_once(said, Event.DATABASE_EMPTY)
         except BackendUnavailable as error:
             if waited >= answer_seconds:
                 raise
-            if not has_said:
-                # Else nobody would hear for a minute why a service does not start.
-                _log.warning(Event.DATABASE_UNREACHABLE, error=f"{type(error.__cause__).__name__}: {error.__cause__}")
-                has_said = True
+            why = f"{type(error.__cause__).__name__}: {error.__cause__}"
+            _say_once(said, Event.DATABASE_UNREACHABLE, error=why)
         with suppress(TimeoutError):
             async with asyncio.timeout(PAUSE_SECONDS):
                 await stop.wait()
+
+
+def _say_once(said: set[Event], event: Event, **facts: str) -> None:
+    """Log why a service does not start: else nobody would hear of it for a minute."""
+    if event not in said:
+        said.add(event)
+        _log.warning(event, **facts)
 
 
 async def _is_ready(settings: Settings) -> bool:

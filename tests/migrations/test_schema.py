@@ -55,7 +55,9 @@ async def test_database_that_does_not_answer(settings):
         )
 
 
-async def test_waiting_is_told_once_and_ends_with_the_service(settings, eventually, monkeypatch):
+@pytest.fixture
+def wait_and_stop(settings, eventually, monkeypatch):
+    """Returns what is logged until the service is stopped after several looks."""
     monkeypatch.setattr(schema, "PAUSE_SECONDS", 0.001)
     looks = []
 
@@ -65,14 +67,28 @@ async def test_waiting_is_told_once_and_ends_with_the_service(settings, eventual
 
     look = schema.migrate.status
     monkeypatch.setattr(schema.migrate, "status", status)
-    stop = asyncio.Event()
-    unreachable = settings(database_url="postgresql://nobody:s3cret@127.0.0.1:9/none")
-    with capture_logs() as lines:
-        waiting = asyncio.create_task(prepare_schema(unreachable, stop, empty_seconds=10))
-        await eventually(lambda: len(looks) > 2)
-        stop.set()
-        await asyncio.wait_for(waiting, 10)
 
-    [line] = [line for line in lines if line["event"] == "database.unreachable"]
+    async def wait(url):
+        stop = asyncio.Event()
+        with capture_logs() as lines:
+            waiting = asyncio.create_task(prepare_schema(settings(database_url=url), stop, empty_seconds=10))
+            await eventually(lambda: len(looks) > 2)
+            stop.set()
+            await asyncio.wait_for(waiting, 10)
+        return [line for line in lines if line["log_level"] == "warning"]
+
+    return wait
+
+
+async def test_waiting_for_an_answer_is_told_once_and_ends_with_the_service(wait_and_stop):
+    [line] = await wait_and_stop("postgresql://nobody:s3cret@127.0.0.1:9/none")
+
+    assert line["event"] == "database.unreachable"
     assert line["error"].startswith("ConnectionRefusedError: ")
     assert "s3cret" not in line["error"]
+
+
+async def test_waiting_for_tables_is_told_once_and_ends_with_the_service(wait_and_stop, empty_url):
+    [line] = await wait_and_stop(empty_url)
+
+    assert line["event"] == "database.empty"

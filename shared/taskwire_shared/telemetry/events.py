@@ -17,6 +17,7 @@ class Event(StrEnum):
 
     # The database.
     DATABASE_UNREACHABLE = "database.unreachable"
+    DATABASE_EMPTY = "database.empty"
     DATABASE_CONFLICT_RETRIED = "database.conflict_retried"
 
     # The bus.
