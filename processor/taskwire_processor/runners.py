@@ -37,7 +37,8 @@ class RunnerListener(Protocol):
 class Runners:
     """Keeps shared runners alive, and starts runners for attempts that want one to themselves, up to a limit.
 
-    Entered, it has one runner at least and knows its handlers. On leaving, all runners end.
+    Entered, it has one runner at least and knows its handlers. On leaving, all runners end. Who may want to give up
+    while the handlers are loaded awaits `load` first, and then enters at once.
     """
 
     def __init__(
@@ -60,13 +61,22 @@ class Runners:
         self._idle: list[RunnerProcess] = []
         self._alone_waiting: deque[Held] = deque()
         self._alone_types: frozenset[str] = frozenset()
+        self._first: RunnerProcess | None = None
+
+    async def load(self) -> None:
+        """Start the first runner and learn from it what handlers there are. Cancelled, it leaves none behind.
+
+        Raises HandlersUnloadable or RunnerFailed.
+        """
+        self._first, self.offers = await RunnerProcess.start(self._setup, self._receive)
+        self._alone_types = frozenset(offer.type for offer in self.offers if offer.alone)
 
     async def __aenter__(self) -> Self:
-        """Start the first runner. Raises HandlersUnloadable or RunnerFailed."""
-        first, self.offers = await RunnerProcess.start(self._setup, self._receive)
-        self._alone_types = frozenset(offer.type for offer in self.offers if offer.alone)
+        """Keep runners from now on. Raises what `load` does, unless that is done."""
+        if self._first is None:
+            await self.load()
         await self._group.__aenter__()
-        self._spawn_keeper(first)
+        self._spawn_keeper(self._first)
         for _ in range(self._shared_count - 1):
             self._spawn_keeper(None)
         # The keepers begin: from here on each sees its runner off, even if it is cancelled at once.

@@ -108,6 +108,9 @@ class Tenure:
 
         Raises RunnerFailed when no runner comes up.
         """
+        # Modules of handlers may take long to load.
+        if not await _unless(stop, self._runners.load()):
+            return End.STOPPED
         async with self._runners:
             lease = self._lease = Lease(self._house.db, self._describe(), seconds=self._house.settings.lease_seconds)
             if not await _unless(stop, lease.begin()):
@@ -245,7 +248,9 @@ async def _unless(stop: asyncio.Event, work: Awaitable[None]) -> bool:
     finally:
         stopping.cancel()
         doing.cancel()
-    if doing.done() and not doing.cancelled():
+        # It may have to clear up.
+        await asyncio.wait((doing,))
+    if not doing.cancelled():
         doing.result()
         return True
     return False

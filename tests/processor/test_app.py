@@ -3,6 +3,7 @@
 import asyncio
 import urllib.request
 
+import psutil
 import pytest
 
 from taskwire_processor.app import Deaf, serve
@@ -46,6 +47,19 @@ async def test_handlers_that_cannot_be_loaded_end_the_start(settings):
         await serve(settings(handlers=("broken_handlers",)), stop=asyncio.Event())
 
     assert raised.group_contains(HandlersUnloadable, match="ZeroDivisionError")
+
+
+async def test_a_stop_while_the_handlers_are_loaded_ends_the_start(settings, db, meeting, monkeypatch):
+    monkeypatch.setenv("MEETING", str(meeting.folder))
+    stop, others = asyncio.Event(), set(psutil.Process().children())
+    serving = asyncio.create_task(serve(settings(handlers=("endless_handlers",)), stop=stop))
+    await meeting.sees("loading")
+    [runner] = set(psutil.Process().children()) - others
+    stop.set()
+    await asyncio.wait_for(serving, 10)
+
+    assert not runner.is_running()
+    assert await db.fetchval("SELECT count(*) FROM processors") == 0
 
 
 async def test_deaf_processor_drains_and_ends(settings, tasks, monkeypatch):
