@@ -18,6 +18,7 @@ from taskwire_shared.domain.task import (
     Payload,
     Progress,
     RetryPolicy,
+    Seconds,
     Task,
     TaskPriority,
     TaskState,
@@ -77,7 +78,7 @@ def repeated_task(old: Task, identifier: UUID, made_at: datetime) -> NewTask:
     What the caller chose stays, but a time to start is in the past by now, and the time to expire keeps its distance
     from the creation. `made_at` must follow from `identifier`, or a repeated call would have other content.
     """
-    expire_at = old.expire_at and _moved(old.expire_at, made_at - old.created_at)
+    expire_at = old.expire_at and _moved(old.expire_at, made_at - datetime.fromtimestamp(old.created_at, UTC))
     labels = dict(old.labels)
     return NewTask(
         id=identifier,
@@ -157,8 +158,8 @@ def task_message(
     message.done = task.state.is_final
     message.attempt_count = task.attempt_count
     message.version = task.version
-    _put_time(message.create_time, task.created_at)
-    _put_time(message.update_time, task.updated_at)
+    _put_seconds(message.create_time, task.created_at)
+    _put_seconds(message.update_time, task.updated_at)
     _put_choices(message, task)
     _put_course(message, task)
     if full and task.input is not None:
@@ -228,9 +229,9 @@ def _put_choices(message: task_pb2.Task, task: NewTask | Task) -> None:
 def _put_course(message: task_pb2.Task, task: Task) -> None:
     """Put what has become of the task since it was stored."""
     if task.started_at is not None:
-        _put_time(message.start_time, task.started_at)
+        _put_seconds(message.start_time, task.started_at)
     if task.finished_at is not None:
-        _put_time(message.finish_time, task.finished_at)
+        _put_seconds(message.finish_time, task.finished_at)
     if task.cancel_requested_at is not None:
         _put_time(message.cancel_request_time, task.cancel_requested_at)
     if task.processor is not None:
@@ -247,6 +248,12 @@ def _put_time(place: Timestamp, moment: datetime) -> None:
     since = moment - _EPOCH
     place.seconds = since.days * 86_400 + since.seconds
     place.nanos = since.microseconds * 1000
+
+
+def _put_seconds(place: Timestamp, moment: Seconds) -> None:
+    seconds = int(moment)
+    place.seconds = seconds
+    place.nanos = round((moment - seconds) * 1e6) * 1000
 
 
 def _failure_message(failure: Failure) -> task_pb2.Failure:

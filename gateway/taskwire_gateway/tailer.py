@@ -6,7 +6,7 @@ the one before. The bell only says when to look, and a timer looks when it is si
 
 import asyncio
 from collections.abc import Collection, Mapping
-from datetime import UTC, datetime
+from time import time
 from uuid import UUID
 
 from taskwire_gateway.dispatcher import Dispatcher
@@ -146,10 +146,8 @@ class Tailer:
         # Dealt once: when the database goes away in the middle of what follows, the page must not be read again.
         self._position = page.position
         await self._deal_versions({task.id for task in page.items})
-        now = datetime.now(UTC)
-        self._metrics.commit_to_event_seconds.observe_many(
-            [max(0.0, (now - task.updated_at).total_seconds()) for task in page.items]
-        )
+        now = time()
+        self._metrics.commit_to_event_seconds.observe_many([max(0.0, now - task.updated_at) for task in page.items])
         return page
 
     async def _deal_moves(self, position: Position) -> FeedPage[Move]:

@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
+from hypothesis import given
+from hypothesis import strategies as st
 from stored import as_created
 
 from taskwire.v1 import task_pb2
@@ -95,6 +97,13 @@ def test_times_are_exact_to_the_microsecond(moment):
     expected = Timestamp()
     expected.FromDatetime(moment)
     assert timestamp(moment) == expected
+
+
+@given(st.integers(0, 2**32 * 1_000_000 - 1))
+def test_times_of_our_own_are_exact_to_the_microsecond(microseconds):
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)
+    message = task_message(as_created(_new(type="echo"), moment))
+    assert message.create_time == message.update_time == timestamp(moment)
 
 
 def test_a_selector_is_what_it_says():

@@ -30,8 +30,8 @@ def _task(version=1, **fields):
         attempt=0,
         excused=0,
         retry_policy=RetryPolicy(),
-        created_at=NOW,
-        updated_at=NOW,
+        created_at=NOW.timestamp(),
+        updated_at=NOW.timestamp(),
     )
     return msgspec.structs.replace(plain, **fields)
 

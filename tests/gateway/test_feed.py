@@ -33,8 +33,8 @@ def _task(tenant="mine", queue="mail"):
         attempt=0,
         excused=0,
         retry_policy=RetryPolicy(),
-        created_at=NOW,
-        updated_at=NOW,
+        created_at=NOW.timestamp(),
+        updated_at=NOW.timestamp(),
     )
 
 

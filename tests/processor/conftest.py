@@ -33,7 +33,7 @@ from taskwire_shared.settings import Settings
 from taskwire_shared.store import cancels
 from taskwire_shared.store.creations import Creations
 from taskwire_shared.store.database import Database
-from taskwire_shared.store.rows import FULL_COLUMNS, columns, to_task
+from taskwire_shared.store.rows import FULL_COLUMNS, read_columns, to_task
 
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
 HANDLERS = "sample_handlers"
@@ -91,7 +91,7 @@ class Tasks:
 
     async def get(self, task_id: UUID) -> Task:
         """Read a task."""
-        row = await self.db.fetchrow(f"SELECT {columns(FULL_COLUMNS)} FROM tasks t WHERE id = $1", task_id)
+        row = await self.db.fetchrow(f"SELECT {read_columns(FULL_COLUMNS)} FROM tasks t WHERE id = $1", task_id)
         assert row is not None
         return to_task(row, full=True)
 

@@ -10,6 +10,8 @@ from typing import Generic, TypeVar
 import msgspec
 from msgspec import Struct
 
+from taskwire_shared.domain.task import Seconds
+
 _LENGTH_BYTES = 4
 FRAME_BYTES_MAX = 256 * 1024 * 1024
 """A longer frame is not ours: a handler wrote to our descriptor. `FRAME_MESSAGES_MAX` payloads of 256 KiB fit in."""
@@ -35,9 +37,8 @@ class Start(Struct, frozen=True, tag=2, tag_field="kind", array_like=True, gc=Fa
     attempt_count: int
     queue: str
     type: str
-    created_at: float
-    """In seconds since 1970, as the next one."""
-    started_at: float
+    created_at: Seconds
+    started_at: Seconds
     input: bytes | None
     is_text: bool
     content_type: str

@@ -26,8 +26,8 @@ class TaskSelector(Struct, frozen=True, kw_only=True):
             and (not self.types or task.type in self.types)
             and (self.states is None or task.state in self.states)
             and all(task.labels.get(key) == value for key, value in self.labels.items())
-            and (self.min_created_at is None or task.created_at >= self.min_created_at)
-            and (self.max_created_at is None or task.created_at < self.max_created_at)
+            and (self.min_created_at is None or task.created_at >= self.min_created_at.timestamp())
+            and (self.max_created_at is None or task.created_at < self.max_created_at.timestamp())
         )
 
 

@@ -11,6 +11,9 @@ from uuid import UUID
 
 from msgspec import Struct
 
+Seconds = float
+"""A moment, since 1970. Until 2106 a float tells the microseconds that Postgres has."""
+
 DEFAULT_TENANT = "default"
 DEFAULT_QUEUE = "default"
 
@@ -125,12 +128,12 @@ class Task(Struct, frozen=True, kw_only=True, gc=False):
     excused: int
     """Of these, the claims that do not count against `max_attempts`."""
     retry_policy: RetryPolicy
-    created_at: datetime
-    updated_at: datetime
+    created_at: Seconds
+    updated_at: Seconds
     schedule_at: datetime | None = None
     expire_at: datetime | None = None
-    started_at: datetime | None = None
-    finished_at: datetime | None = None
+    started_at: Seconds | None = None
+    finished_at: Seconds | None = None
     cancel_requested_at: datetime | None = None
     labels: Mapping[str, str] = {}
     input: Payload | None = None
@@ -161,9 +164,8 @@ class ClaimedTask(Struct, kw_only=True, gc=False):
     input: Payload | None
     """None as well once a runner has it: up to 256 KiB for each attempt in hand need not be kept twice."""
     retry_policy: RetryPolicy
-    created_at: float
-    """In seconds since 1970, as the next one: to the microsecond, as Postgres has them."""
-    started_at: float
+    created_at: Seconds
+    started_at: Seconds
     runs_alone: bool
     """Whether the attempt before died with its runner, so that this one gets a runner to itself."""
 

@@ -5,7 +5,7 @@ from uuid import UUID
 from taskwire_shared.domain.task import Task
 from taskwire_shared.store.database import Database
 from taskwire_shared.store.history import CHANGED_COLUMNS, NOTE_CHANGES, NOW
-from taskwire_shared.store.rows import BASIC_COLUMNS, columns, storable, to_task
+from taskwire_shared.store.rows import BASIC_COLUMNS, columns, read_columns, storable, to_task
 
 _MORE_COLUMNS = columns(tuple(name for name in BASIC_COLUMNS if f"t.{name}" not in CHANGED_COLUMNS.split(", ")))
 
@@ -22,10 +22,10 @@ WITH changed AS (
     WHERE t.id = $1 AND t.tenant = $2 AND t.state <= 3 AND t.cancel_requested_at IS NULL
     RETURNING {CHANGED_COLUMNS}, {_MORE_COLUMNS}
 ), noted AS ({NOTE_CHANGES})
-SELECT {columns(BASIC_COLUMNS, "changed")} FROM changed
+SELECT {read_columns(BASIC_COLUMNS, "changed")} FROM changed
 """
 
-READ = f"SELECT {columns(BASIC_COLUMNS)} FROM tasks t WHERE t.id = $1 AND t.tenant = $2"
+READ = f"SELECT {read_columns(BASIC_COLUMNS)} FROM tasks t WHERE t.id = $1 AND t.tenant = $2"
 
 
 async def cancel(db: Database, tenant: str, task_id: UUID, reason: str) -> Task | None:

@@ -14,7 +14,7 @@ from taskwire_shared.store.day import ids_by_day, on_their_day
 from taskwire_shared.store.history import CHANGED_COLUMNS, NOTE_CHANGES, NOW, STATE, found_by_id
 from taskwire_shared.store.locked import change_locked, hold_briefly
 from taskwire_shared.store.queues import served_queues
-from taskwire_shared.store.rows import claimed_columns, to_claimed_task
+from taskwire_shared.store.rows import CLAIMED_COLUMNS, read_columns, to_claimed_task
 
 BEYOND_GRACE_SECONDS = 5.0
 """After an attempt's time and the grace of its handler, until the sweeper ends it: the processor does so itself."""
@@ -48,7 +48,7 @@ WITH held AS (
     RETURNING {CHANGED_COLUMNS}, t.queue, t.type, t.priority, t.input, t.input_is_text, t.input_content_type,
         t.max_attempts, t.attempt_timeout_ms, t.initial_backoff_ms, t.max_backoff_ms, t.created_at
 ), noted AS ({NOTE_CHANGES})
-SELECT {claimed_columns("changed")} FROM changed
+SELECT {read_columns(CLAIMED_COLUMNS, "changed")} FROM changed
 """
 
 # Of each queue and type the first rows by the index, then the first of them all. Rows are locked in the order of the

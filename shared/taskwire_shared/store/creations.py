@@ -11,7 +11,7 @@ from msgspec import Struct
 from taskwire_shared.domain.task import NewTask, RetryPolicy, Task
 from taskwire_shared.store.database import Database
 from taskwire_shared.store.history import CHANGED_COLUMNS, NOTE_CHANGES, found_by_id
-from taskwire_shared.store.rows import BASIC_COLUMNS, columns, labels_document, to_task
+from taskwire_shared.store.rows import BASIC_COLUMNS, labels_document, read_columns, to_task
 
 KEY_HOURS = 24
 """For so long a key stands for its task even when the task is gone."""
@@ -112,7 +112,7 @@ UNION ALL SELECT NULL::uuid, NULL::timestamptz, name FROM opened
 """For tasks with keys, of queues that may not exist yet, or whose ids may exist already."""
 
 READ_EXISTING = f"""
-SELECT {columns(BASIC_COLUMNS)}, t.request_hash, wanted.n
+SELECT {read_columns(BASIC_COLUMNS)}, t.request_hash, wanted.n
 FROM (
     SELECT w.n, coalesce(k.task_id, w.id) AS id
     FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) WITH ORDINALITY AS w(id, tenant, queue, key, n)

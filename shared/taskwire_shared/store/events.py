@@ -25,7 +25,7 @@ from taskwire_shared.store.database import Database
 from taskwire_shared.store.history import EVENT_COLUMNS
 from taskwire_shared.store.installation import INCARNATION
 from taskwire_shared.store.positions import Position
-from taskwire_shared.store.rows import BASIC_COLUMNS, to_task
+from taskwire_shared.store.rows import BASIC_COLUMNS, as_read, to_task
 
 T = TypeVar("T")
 
@@ -33,15 +33,15 @@ EVENTS_MAX = 5_000
 """In one page of the feed, apart from the rest of the transaction that it ends in."""
 
 _OF_EVENT = {
-    "id": "e.task_id AS id",
-    "updated_at": "e.at AS updated_at",
-    "finished_at": "CASE WHEN e.state >= 4 THEN e.at END AS finished_at",
+    "id": "e.task_id",
+    "updated_at": "e.at",
+    "finished_at": "CASE WHEN e.state >= 4 THEN e.at END",
     **{name: f"e.{name}" for name in EVENT_COLUMNS},
-    "progress_at": "CASE WHEN e.attempt = t.attempt THEN t.progress_at END AS progress_at",
+    "progress_at": "CASE WHEN e.attempt = t.attempt THEN t.progress_at END",
 }
 # A task as it was at an event: the event's own columns, and the task's where they never change. Progress is the newest,
 # for versions of the attempt that has reported it; without its time there is none.
-_THEN = ", ".join(_OF_EVENT.get(name, f"t.{name}") for name in BASIC_COLUMNS)
+_THEN = ", ".join(as_read(name, _OF_EVENT.get(name, f"t.{name}")) for name in BASIC_COLUMNS)
 _OUTPUT = "CASE e.state WHEN 4 THEN t.output END AS output, t.output_is_text, t.output_content_type"
 _NO_INPUT = "NULL::bytea AS input, NULL::boolean AS input_is_text, NULL::text AS input_content_type"
 

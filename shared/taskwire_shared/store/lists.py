@@ -15,7 +15,7 @@ from taskwire_shared.domain import limits
 from taskwire_shared.domain.selector import TaskSelector
 from taskwire_shared.domain.task import Task, TaskState
 from taskwire_shared.store.database import Database
-from taskwire_shared.store.rows import BASIC_COLUMNS, FULL_COLUMNS, columns, labels_document, to_task
+from taskwire_shared.store.rows import BASIC_COLUMNS, FULL_COLUMNS, labels_document, read_columns, to_task
 from taskwire_shared.store.tables import tasks
 
 SCAN_ROWS_MAX = 20_000
@@ -31,8 +31,8 @@ _READ = """
 SELECT %s FROM unnest($1::uuid[]) AS wanted(id), LATERAL (SELECT * FROM tasks WHERE tasks.id = wanted.id LIMIT 1) AS t
 ORDER BY t.id DESC
 """
-READ_PAGE = _READ % columns(BASIC_COLUMNS)
-READ_PAGE_FULL = _READ % columns(FULL_COLUMNS)
+READ_PAGE = _READ % read_columns(BASIC_COLUMNS)
+READ_PAGE_FULL = _READ % read_columns(FULL_COLUMNS)
 
 _dialect = asyncpg_dialect()  # type: ignore[no-untyped-call]
 

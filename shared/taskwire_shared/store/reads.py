@@ -4,11 +4,11 @@ from uuid import UUID
 
 from taskwire_shared.domain.task import Task, TaskState, WaitReason
 from taskwire_shared.store.database import Database
-from taskwire_shared.store.rows import BASIC_COLUMNS, FULL_COLUMNS, columns, to_task
+from taskwire_shared.store.rows import BASIC_COLUMNS, FULL_COLUMNS, read_columns, to_task
 
 _TASK = "SELECT %s FROM tasks t WHERE t.id = $1 AND t.tenant = $2"
-GET_TASK = _TASK % columns(BASIC_COLUMNS)
-GET_TASK_FULL = _TASK % columns(FULL_COLUMNS)
+GET_TASK = _TASK % read_columns(BASIC_COLUMNS)
+GET_TASK_FULL = _TASK % read_columns(FULL_COLUMNS)
 
 WHAT_HOLDS_UP = """
 SELECT

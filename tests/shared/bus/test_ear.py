@@ -306,21 +306,21 @@ async def test_it_goes_on_hearing_while_the_store_is_away(bus, eventually):
 async def test_a_deleted_stream_is_made_again(bus, eventually):
     async with attentive(bus, eventually) as owner:
         await bus.request(f"$JS.API.STREAM.DELETE.{RingStream(bus).name}", b"")
-        await ring_until_heard(bus, owner, seconds=5)
+        await ring_until_heard(bus, owner, seconds=15)
 
 
 async def test_a_deleted_consumer_is_made_again(bus, eventually):
     async with attentive(bus, eventually) as owner:
         for line in list(owner.ear._lines.values()):
             await bus.request(f"$JS.API.CONSUMER.DELETE.{RingStream(bus).name}.{line.consumer}", b"")
-        await ring_until_heard(bus, owner, seconds=5)
+        await ring_until_heard(bus, owner, seconds=15)
 
 
 async def test_a_deleted_stream_is_noticed_by_a_full_processor_once_it_has_room(bus, eventually):
     async with attentive(bus, eventually, room=0) as owner:
         await bus.request(f"$JS.API.STREAM.DELETE.{RingStream(bus).name}", b"")
         owner.ear.wanted(100)
-        await ring_until_heard(bus, owner, seconds=5)
+        await ring_until_heard(bus, owner, seconds=15)
 
 
 async def test_a_stream_that_differs_is_put_right(bus, eventually):

@@ -21,8 +21,8 @@ TASK = Task(
     attempt=1,
     excused=0,
     retry_policy=RetryPolicy(),
-    created_at=NOON,
-    updated_at=NOON,
+    created_at=NOON.timestamp(),
+    updated_at=NOON.timestamp(),
     labels={"team": "red", "order": "7"},
 )
 

@@ -15,7 +15,7 @@ from taskwire_shared.domain.transitions import LEGAL_STEPS
 from taskwire_shared.store import claims, processors
 from taskwire_shared.store.creations import Creations
 from taskwire_shared.store.database import Database
-from taskwire_shared.store.rows import FULL_COLUMNS, columns, to_task
+from taskwire_shared.store.rows import FULL_COLUMNS, read_columns, to_task
 
 # See test_store_machine.py.
 settings.register_profile(
@@ -62,7 +62,7 @@ def new_processor(db: Database) -> Callable[..., Awaitable[UUID]]:
 @pytest.fixture
 def read(db: Database) -> Callable[[UUID], Awaitable[Task]]:
     async def read_task(task_id: UUID) -> Task:
-        row = await db.fetchrow(f"SELECT {columns(FULL_COLUMNS)} FROM tasks t WHERE id = $1", task_id)
+        row = await db.fetchrow(f"SELECT {read_columns(FULL_COLUMNS)} FROM tasks t WHERE id = $1", task_id)
         assert row is not None
         return to_task(row, full=True)
 

@@ -19,7 +19,7 @@ async def test_p7_a_task_that_waits_is_cancelled_at_once(db, creations, new_task
     for task, before in ((pending, S.PENDING), (scheduled, S.SCHEDULED)):
         cancelled = await cancels.cancel(db, "default", task.id, "no\0 longer")
         assert cancelled == structs.replace(await read(task.id), input=None)
-        assert cancelled.finished_at == cancelled.cancel_requested_at == cancelled.updated_at
+        assert cancelled.finished_at == cancelled.cancel_requested_at.timestamp() == cancelled.updated_at
         assert await history(task.id) == [before, S.CANCELLED]
     assert await claims.claim_rung(db, processor, [pending.id, scheduled.id], ["echo"], 2) == []
     assert await db.fetchval("SELECT cancel_reason FROM tasks WHERE id = $1", pending.id) == "no\ufffd longer"

@@ -21,11 +21,11 @@ async def test_claims_by_id(db, creations, new_task, processor, read, history):
     assert (claimed.input, claimed.retry_policy) == (task.input, task.retry_policy)
     assert (claimed.queue, claimed.runs_alone) == ("default", False)
     assert (stored.state, stored.processor) == (RUNNING, processor)
+    created_at, started_at, due_at = await db.fetchrow("SELECT created_at, started_at, due_at FROM tasks")
     read_times = [datetime.fromtimestamp(seconds, UTC) for seconds in (claimed.created_at, claimed.started_at)]
-    assert read_times == [stored.created_at, stored.started_at]
-    assert claimed.waited_seconds == pytest.approx((stored.started_at - stored.created_at).total_seconds(), abs=1e-6)
-    due_at = await db.fetchval("SELECT due_at FROM tasks")
-    assert due_at - stored.started_at == timedelta(seconds=60 + claims.DUE_SLACK_SECONDS)
+    assert read_times == [created_at, started_at]
+    assert claimed.waited_seconds == pytest.approx((started_at - created_at).total_seconds(), abs=1e-6)
+    assert due_at - started_at == timedelta(seconds=60 + claims.DUE_SLACK_SECONDS)
     assert await history(task.id) == [PENDING, RUNNING]
 
 

@@ -101,8 +101,8 @@ async def test_times_bound_a_list_wherever_the_ids_lie(db):
     ahead = id_at(int((now + timedelta(minutes=4)).timestamp() * 1000))
     await create(db, id=day_old)
     await create(db, id=ahead)
-    created = (await get_task(db, "default", day_old, full=False)).created_at
-    later = (await get_task(db, "default", ahead, full=False)).created_at
+    stored = [await get_task(db, "default", task_id, full=False) for task_id in (day_old, ahead)]
+    created, later = [datetime.fromtimestamp(task.created_at, UTC) for task in stored]
     assert await ids_of(db, TaskSelector(min_created_at=created)) == [ahead, day_old]
     assert await ids_of(db, TaskSelector(min_created_at=later)) == [ahead]
     assert await ids_of(db, TaskSelector(max_created_at=later)) == [day_old]
