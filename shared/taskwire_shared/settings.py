@@ -31,6 +31,8 @@ _SECRETS = (
     re.compile(r"(://[^:/?#@\s]*:).*(@)"),
     # `sslpassword` opens the key of a client's certificate.
     re.compile(r"([?&](?:(?:ssl)?password|token)=)[^&\s]+()", re.IGNORECASE),
+    # Who writes the name of a parameter in another way has something to hide, or may have.
+    re.compile(r"([?&][^=&\s]*%[^=&\s]*=)[^&\s]+()"),
 )
 
 _MODULE_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")

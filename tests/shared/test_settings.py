@@ -196,6 +196,7 @@ def test_secrets_are_hidden_where_settings_are_shown() -> None:
         ("postgresql://u:p@ss@host/db", "postgresql://u:***@host/db"),
         ("postgresql://u:p,s s@a,b/db", "postgresql://u:***@a,b/db"),
         ("postgresql://u@host/db?sslkey=k&sslpassword=p", "postgresql://u@host/db?sslkey=k&sslpassword=***"),
+        ("postgresql://u@host/db?%70assword=p&sslkey=k%20", "postgresql://u@host/db?%70assword=***&sslkey=k%20"),
         ("postgresql://u@host/db", "postgresql://u@host/db"),
         ("nothing secret", "nothing secret"),
     ],
