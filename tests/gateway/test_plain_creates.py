@@ -7,9 +7,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from taskwire.v1 import task_pb2
 from taskwire.v1 import task_service_pb2 as pb
-from taskwire_gateway import validation
+from taskwire_gateway import plain_creates, validation
 from taskwire_gateway.convert import new_task
-from taskwire_gateway.plain_creates import LENGTHS_MAX, STENCILS_MAX, STRANGERS_FOR_STENCIL, PlainCreates
+from taskwire_gateway.plain_creates import STENCILS_MAX, STRANGERS_FOR_STENCIL, PlainCreates
 from taskwire_shared.domain import limits
 from taskwire_shared.domain.errors import InvalidFields
 from taskwire_shared.domain.ids import id_at, new_id
@@ -125,11 +125,12 @@ def test_an_id_is_checked_as_well_where_the_create_is_like_others(task_id):
     assert plain.tasks("t", [_request(task_id, input=_binary(9))]) is None
 
 
-def test_no_more_is_remembered_than_there_is_room_for():
+def test_no_more_is_remembered_than_there_is_room_for(monkeypatch):
+    monkeypatch.setattr(plain_creates, "LENGTHS_MAX", 10)
     plain = PlainCreates()
-    for length in range(LENGTHS_MAX + 10):
+    for length in range(25):
         plain.tasks("t", [_request(input=_binary(length + 1)) for _ in range(STRANGERS_FOR_STENCIL)])
-        assert len(plain._stencils) <= LENGTHS_MAX
+        assert len(plain._stencils) == length % 10 + 1
     for type_name in "abcdefgh":
         plain.tasks("t", [_request(type=type_name, input=_binary(9)) for _ in range(STRANGERS_FOR_STENCIL)])
     assert {len(stencils) for stencils in plain._stencils.values()} == {1, STENCILS_MAX}
