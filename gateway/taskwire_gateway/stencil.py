@@ -1,8 +1,9 @@
 """A short cut through creates that are alike: what differs between them is cut out of their bytes.
 
-Of the 5 us that it took to read a plain create from its message, most went into looking at fields that say the same in
-each. Two creates whose encodings have the same length, and the same bytes everywhere but in the input and in the id,
-differ in nothing else: protobuf writes the length of everything before it.
+Most of what it takes to read a plain create from its message goes into looking at fields that say the same in each:
+this way it takes 2.6 instead of 5.2 us (on a slower machine than that of the figures in `plain_creates`). Two creates
+whose encodings have the same length, and the same bytes everywhere but in the input and in the id, differ in nothing
+else: protobuf writes the length of everything before it.
 """
 
 from uuid import UUID

@@ -38,7 +38,7 @@ class Runners:
     """Keeps shared runners alive, and starts runners for attempts that want one to themselves, up to a limit.
 
     Entered, it has one runner at least and knows its handlers. On leaving, all runners end. Who may want to give up
-    while the handlers are loaded awaits `load` first, and then enters at once.
+    while the handlers are loaded awaits `load` first, and then enters at once, or else awaits `unload`.
     """
 
     def __init__(
@@ -71,12 +71,20 @@ class Runners:
         self._first, self.offers = await RunnerProcess.start(self._setup, self._receive)
         self._alone_types = frozenset(offer.type for offer in self.offers if offer.alone)
 
+    async def unload(self) -> None:
+        """End the runner that `load` has started, if there is one that nobody keeps."""
+        first, self._first = self._first, None
+        if first is not None:
+            first.kill()
+            await asyncio.shield(first.ended())
+
     async def __aenter__(self) -> Self:
         """Keep runners from now on. Raises what `load` does, unless that is done."""
         if self._first is None:
             await self.load()
         await self._group.__aenter__()
-        self._spawn_keeper(self._first)
+        first, self._first = self._first, None
+        self._spawn_keeper(first)
         for _ in range(self._shared_count - 1):
             self._spawn_keeper(None)
         # The keepers begin: from here on each sees its runner off, even if it is cancelled at once.

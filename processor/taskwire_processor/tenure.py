@@ -109,8 +109,13 @@ class Tenure:
         Raises RunnerFailed when no runner comes up.
         """
         # Modules of handlers may take long to load.
-        if not await _unless(stop, self._runners.load()):
-            return End.STOPPED
+        try:
+            if not await _unless(stop, self._runners.load()):
+                return End.STOPPED
+        except BaseException:
+            # Cancelled when they had just been loaded, nobody would end that runner.
+            await self._runners.unload()
+            raise
         async with self._runners:
             lease = self._lease = Lease(self._house.db, self._describe(), seconds=self._house.settings.lease_seconds)
             if not await _unless(stop, lease.begin()):

@@ -62,6 +62,23 @@ async def test_a_stop_while_the_handlers_are_loaded_ends_the_start(settings, db,
     assert await db.fetchval("SELECT count(*) FROM processors") == 0
 
 
+async def test_a_cancel_just_after_the_handlers_are_loaded_leaves_no_runner(settings, db, monkeypatch):
+    loaded = []
+
+    async def cancelled_then(stop, work):
+        await work
+        loaded.extend(set(psutil.Process().children()) - others)
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr("taskwire_processor.tenure._unless", cancelled_then)
+    others = set(psutil.Process().children())
+    with pytest.raises(asyncio.CancelledError):
+        await serve(settings(handlers=("sample_handlers",)), stop=asyncio.Event())
+
+    [runner] = loaded
+    assert not runner.is_running()
+
+
 async def test_deaf_processor_drains_and_ends(settings, tasks, monkeypatch):
     monkeypatch.setattr("taskwire_processor.deafness.Deafness.judge", lambda self, found: self.is_hopeless.set())
     with pytest.raises(ExceptionGroup) as raised:
