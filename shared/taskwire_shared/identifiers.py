@@ -5,17 +5,16 @@ in brackets with Python's class, of which this is a subclass and to which it is 
 bytes 141 (793), written as text 41 (543), hashed 30 (82).
 """
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from uuid import UUID
 
 from asyncpg.pgproto import pgproto
 
-from taskwire_shared.domain.ids import RANDOM_BYTES, id_number
+from taskwire_shared.domain.ids import TAIL_BYTES, TIME_BYTES, fresh_tails
 
 _MADE_AT_ONCE = 64
-"""Identifiers for which randomness is asked at once."""
+"""Identifiers whose random parts are made at once."""
 
 identifier: Callable[[str | bytes], UUID] = pgproto.UUID
 """Reads an id from its text or its 16 bytes. Raises ValueError where it is neither."""
@@ -24,10 +23,11 @@ identifier: Callable[[str | bytes], UUID] = pgproto.UUID
 def fresh_identifiers() -> Iterator[UUID]:
     """Make fresh UUIDv7s of that class, as many as are taken.
 
-    To ask the system for random bytes costs 0.9 us however few they are, the rest of an identifier 0.3 us.
+    To ask the system for random bytes costs 0.9 us however few they are. One identifier of many costs 0.35 us, and 0.64
+    where each is marked as a UUIDv7 by itself.
     """
     while True:
-        random = os.urandom(_MADE_AT_ONCE * RANDOM_BYTES)
-        for at in range(0, len(random), RANDOM_BYTES):
-            number = id_number(time.time_ns() // 1_000_000, random[at : at + RANDOM_BYTES])
-            yield identifier(number.to_bytes(16, "big"))
+        tails = fresh_tails(_MADE_AT_ONCE)
+        for at in range(0, len(tails), TAIL_BYTES):
+            unix_ms = time.time_ns() // 1_000_000
+            yield identifier(unix_ms.to_bytes(TIME_BYTES, "big") + tails[at : at + TAIL_BYTES])

@@ -8,13 +8,14 @@ from uuid import UUID
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
-RANDOM_BYTES = 10
-"""Of which an identifier takes 74 bits."""
+TIME_BYTES = 6
+"""An identifier begins with: milliseconds since 1970, the highest byte first."""
+TAIL_BYTES = 10
+"""It goes on with: 74 random bits, and between them its version and its variant."""
 
-_VERSION_7 = 0x7 << 76
-_VARIANT_RFC = 0b10 << 62
-_RAND_A_MASK = 0xFFF << 64
-_RAND_B_MASK = (1 << 62) - 1
+_MARKS = (0x7 << 76 | 0b10 << 62).to_bytes(TAIL_BYTES, "big")
+"""Version 7 and the variant of RFC 9562."""
+_RANDOM_BITS = (0xFFF << 64 | (1 << 62) - 1).to_bytes(TAIL_BYTES, "big")
 
 
 def new_id() -> UUID:
@@ -24,15 +25,14 @@ def new_id() -> UUID:
 
 def id_at(unix_ms: int) -> UUID:
     """Make a fresh UUIDv7 whose time is `unix_ms`, milliseconds since 1970."""
-    return UUID(int=id_number(unix_ms, os.urandom(RANDOM_BYTES)))
+    return UUID(bytes=unix_ms.to_bytes(TIME_BYTES, "big") + fresh_tails(1))
 
 
-def id_number(unix_ms: int, random: bytes) -> int:
-    """Put the number of a UUIDv7 together from its time and `RANDOM_BYTES` random bytes."""
-    random_bits = int.from_bytes(random, "big")
-    rand_a = (random_bits << 2) & _RAND_A_MASK
-    rand_b = random_bits & _RAND_B_MASK
-    return unix_ms << 80 | _VERSION_7 | rand_a | _VARIANT_RFC | rand_b
+def fresh_tails(count: int) -> bytes:
+    """Make all but the times of `count` fresh UUIDv7s, one tail of `TAIL_BYTES` behind the other."""
+    random = int.from_bytes(os.urandom(TAIL_BYTES * count), "big")
+    tails = random & int.from_bytes(_RANDOM_BITS * count, "big") | int.from_bytes(_MARKS * count, "big")
+    return tails.to_bytes(TAIL_BYTES * count, "big")
 
 
 def floor_id(moment: datetime) -> UUID:

@@ -6,7 +6,7 @@ from uuid import RFC_4122
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taskwire_shared.domain.ids import floor_id, id_at, id_time, new_id
+from taskwire_shared.domain.ids import TAIL_BYTES, floor_id, fresh_tails, id_at, id_time, new_id
 
 MILLISECONDS = st.integers(min_value=0, max_value=2**48 - 1)
 # The year 9999 is the last that a datetime can tell.
@@ -43,3 +43,17 @@ def test_fresh_identifiers_differ_and_carry_the_time() -> None:
 
     assert len(set(made)) == 1000
     assert all(before <= id_time(one) <= datetime.now(UTC) for one in made)
+
+
+def test_of_many_tails_every_bit_but_the_marks_is_random() -> None:
+    tails = fresh_tails(500)
+    numbers = [int.from_bytes(tails[at : at + TAIL_BYTES], "big") for at in range(0, len(tails), TAIL_BYTES)]
+    always, sometimes = numbers[0], 0
+    for number in numbers:
+        always &= number
+        sometimes |= number
+
+    assert len(numbers) == 500
+    # Of 74 random bits, one is the same 500 times in a row once in 10^148 runs.
+    assert always == 0x7 << 76 | 0b10 << 62
+    assert sometimes == (1 << 80) - 1 ^ (0x8 << 76 | 0b01 << 62)
