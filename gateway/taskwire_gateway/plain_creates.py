@@ -51,13 +51,15 @@ class PlainCreates:
         """By length in bytes, the newest first."""
         self._strangers = 0
         """Creates that no stencil fitted."""
+        self._fresh = fresh_identifiers()
+        """Kept, since each makes many at once: a create of one task would throw the others away."""
 
     def tasks(self, tenant: str, requests: Iterable[pb.CreateTaskRequest]) -> list[NewTask] | None:
         """Make the tasks that `requests` ask for, or return None where one of them has to be looked at more closely."""
-        bounds, fresh = _fresh_ids(int(time.time())), fresh_identifiers()
+        bounds = _fresh_ids(int(time.time()))
         tasks = []
         for request in requests:
-            task_id = _identifier(request.task_id, bounds, fresh)
+            task_id = _identifier(request.task_id, bounds, self._fresh)
             task = None if task_id is None else self._task(task_id, tenant, request)
             if task is None:
                 return None
