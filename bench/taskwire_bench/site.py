@@ -30,8 +30,8 @@ SERVER_SETTINGS = {"shared_buffers": "1GB", "max_wal_size": "8GB", "min_wal_size
 and indexes. With 1 GB 35,717 instead of 34,387 tasks/s passed (medians of 6 passes by turns). Files of the log are used
 again, all of them."""
 LOG_FILES = 128
-"""Of 16 MiB, made in advance, as a server has them that has been at work: nothing commits while one is made, for 45 ms
-or more each. A pass of 100,000 tasks fills 13, and those of a pass can be used again from the next one on."""
+"""Of 16 MiB, made in advance, as on a server that has been at work: nothing commits while one is made, some 45 ms.
+A pass of 100,000 tasks fills 13, and those of a pass can be used again from the next one on."""
 
 
 class Site:

@@ -197,7 +197,7 @@ async def test_what_was_stopped_before_it_began_leaves_nothing_behind(control):
     await control.hears()
     left = task()
     if left is not None:
-        await asyncio.wait((left,))
+        await asyncio.wait((left,), timeout=5)
         del left
     gc.collect()
 
