@@ -173,9 +173,11 @@ def timelines(result: Result) -> list[Timeline]:
         name: [(second[0], second[place]) for second in result.details["seconds"]]
         for name, place in (("p50", 2), ("p99", 3))
     }
+    beats = {"the same loop": [(at, ms) for at, ms in result.details["pulse"]]}
     return [
         Timeline("steady-memory", "Memory at half of the maximum", "MiB", by_role, phases, note),
         Timeline("steady-delay", "From commit to event, of one second each", "ms", delays, phases, note),
+        Timeline("steady-pulse", "CPU of the same loop, twice a second", "ms", beats, phases, note),
     ]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import asyncpg
 
 from taskwire_bench.generator import ENVIRONMENT
+from taskwire_dev.failure import StartFailed
 from taskwire_dev.nats import EmbeddedNats
 from taskwire_dev.nats_cluster import start_cluster
 from taskwire_dev.postgres import EmbeddedPostgres
@@ -32,6 +33,7 @@ again, all of them."""
 LOG_FILES = 128
 """Of 16 MiB, made in advance, as on a server that has been at work: nothing commits while one is made, some 45 ms.
 A pass of 100,000 tasks fills 13, and those of a pass can be used again from the next one on."""
+_KEPT = "bench_log_files"
 
 
 class Site:
@@ -119,8 +121,14 @@ async def _administration(postgres: EmbeddedPostgres) -> AsyncIterator[asyncpg.C
 
 async def _make_log_files(postgres: EmbeddedPostgres, count: int) -> None:
     async with _administration(postgres) as connection:
+        # So that no checkpoint of the server's own hands out the first files again while more are to be made.
+        await connection.execute(f"SELECT pg_create_physical_replication_slot('{_KEPT}', immediately_reserve => true)")
         for _ in range(count):
             # The server goes on to the next file only from one that something was written into.
             await connection.execute("SELECT pg_logical_emit_message(false, '', ''), pg_switch_wal()")
+        await connection.execute(f"SELECT pg_drop_replication_slot('{_KEPT}')")
         # From here on they are free to be used again.
         await connection.execute("CHECKPOINT")
+        made: int = await connection.fetchval("SELECT count(*) FROM pg_ls_waldir()")
+    if made < count:
+        raise StartFailed(f"Postgres keeps {made} files of its log instead of {count}")

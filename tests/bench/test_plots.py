@@ -40,15 +40,17 @@ def test_what_was_steady_is_drawn_over_time(make_result, tmp_path) -> None:
         "rate": 1000.0,
         "phases": {"a reading transaction is open": [1.0, 2.0]},
         "memory": [(0.0, {"nats": 1024**2}), (3.0, {"nats": 2 * 1024**2})],
+        "pulse": [(0.0, 1.2), (0.5, 1.3)],
         "seconds": [(0.0, 10, 1.5, 9.0), (1.0, 10, 1.6, 8.0)],
     }
     steady = make_result(scenario="steady", details=details)
 
-    memory, delay = timelines(steady)
+    memory, delay, pulse = timelines(steady)
     files = write({"steady": steady}.get, tmp_path)
 
     assert memory.lines == {"nats": [(0.0, 1.0), (3.0, 2.0)]}
     assert delay.lines == {"p50": [(0.0, 1.5), (1.0, 1.6)], "p99": [(0.0, 9.0), (1.0, 8.0)]}
-    assert [file.name for file in files] == ["steady-memory.svg", "steady-delay.svg"]
+    assert pulse.lines == {"the same loop": [(0.0, 1.2), (0.5, 1.3)]}
+    assert [file.name for file in files] == ["steady-memory.svg", "steady-delay.svg", "steady-pulse.svg"]
     lines = [element for element in ET.fromstring(files[1].read_text()).iter() if element.tag.endswith("path")]
     assert len(lines) == 2

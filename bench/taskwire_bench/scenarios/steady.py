@@ -11,7 +11,7 @@ from typing import Any
 import asyncpg
 from msgspec import Struct
 
-from taskwire_bench import conditions
+from taskwire_bench import conditions, pulse
 from taskwire_bench.cpu import tree_bytes
 from taskwire_bench.generator import Generator
 from taskwire_bench.load import orders, reports
@@ -56,6 +56,7 @@ async def measure(plan: Plan) -> Result:
         expected = int(plan.count * rate / order.batch) * order.batch + int(plan.count / order.probe_seconds)
         feed = orders.Feed(address=rig.addresses[0], tasks=expected, patience_seconds=plan.count + 120.0)
         memory: list[Memory] = []
+        beats: list[pulse.Beat] = []
         async with Generator.start(feed, site.folder) as follower, Generator.start(order, site.folder) as generator:
             await follower.reached("opened")
             await generator.reached("ready")
@@ -63,11 +64,13 @@ async def measure(plan: Plan) -> Result:
             generator.go()
             async with asyncio.TaskGroup() as group:
                 watching = group.create_task(_watch_memory(rig, plan.count / _SAMPLES, memory))
+                beating = group.create_task(pulse.follow(beats))
                 disturbing = group.create_task(_disturb(rig.database_url, plan.count))
                 held = await generator.report(reports.Held)
                 followed = await follower.report(reports.Followed)
                 await disturbing
                 watching.cancel()
+                beating.cancel()
         await rig.books.wait_until_done(patience_seconds=60.0)
         await rig.books.audit(held.tasks, since=since)
         settings = {**await site.postgres_settings(), **SERVICE_SETTINGS}
@@ -79,6 +82,7 @@ async def measure(plan: Plan) -> Result:
         figures=(
             *_memory_figures(memory),
             *_latency_figures(held.probes, started, plan.count),
+            _pulse_figure(beats, started, plan.count),
             *_phase_figures(followed.seconds, held.probes, started, plan.count),
         ),
         missing={"steady": "; ".join(followed.faults)} if followed.faults else {},
@@ -90,6 +94,7 @@ async def measure(plan: Plan) -> Result:
                 "a writing transaction is open": [share * plan.count for share in _WRITING],
             },
             "memory": [(one.at - started, one.bytes) for one in memory],
+            "pulse": [(one.at - started, one.cpu_ms) for one in beats],
             "seconds": [(one.at - started, one.events, one.p50_ms, one.p99_ms) for one in followed.seconds],
         },
     )
@@ -159,6 +164,16 @@ def _latency_figures(probes: Sequence[reports.Probe], started: float, seconds: f
         Figure(name="steady.p99", unit="ms", spread=Spread.of(p99)),
         Figure(name="steady.p99_ratio", unit="x", spread=Spread.of([max(p99) / p99[0]])),
     ]
+
+
+def _pulse_figure(beats: Sequence[pulse.Beat], started: float, seconds: float) -> Figure:
+    """Return what the same work took in each tenth of the time."""
+    tenths: list[list[float]] = [[] for _ in range(10)]
+    for beat in beats:
+        tenths[min(9, int((beat.at - started) / seconds * 10))].append(beat.cpu_ms)
+    return Figure(
+        name="steady.pulse", unit="ms", spread=Spread.of([percentile(values, 0.5) for values in tenths if values])
+    )
 
 
 def _phase_figures(
