@@ -13,6 +13,8 @@ from pathlib import Path
 import psutil
 from msgspec import Struct
 
+from taskwire_bench import disk
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 MEASURED = ("bench", "client", "dev", "gateway", "migrations", "processor", "shared", "requirements")
 """The folders whose content decides what is measured, and how."""
@@ -40,16 +42,27 @@ class Conditions(Struct, frozen=True, kw_only=True):
     """When Linux writes out what files were changed by: a burst of it holds up commits."""
     busy_cores_before: float
     """How much of the cores was in use in the second before."""
+    disk_before: disk.Look | None = None
+    """What small writes took before that."""
 
     @property
     def was_quiet(self) -> bool:
         """Tell whether the machine had nothing else to do when the measurement began."""
         return self.busy_cores_before <= _BUSY_CORES
 
+    @property
+    def reservations(self) -> list[str]:
+        """Return what was wrong with the machine before, in words."""
+        found = [] if self.was_quiet else [f"{self.busy_cores_before} cores were busy before the start"]
+        if self.disk_before is not None and not self.disk_before.is_even:
+            found.append(f"the disk took up to {self.disk_before.slowest_ms:.0f} ms for 4 KiB before the start")
+        return found
 
-def observe() -> Conditions:
-    """Look at the conditions of this moment, for a second."""
+
+def observe(disk_seconds: float = disk.LOOK_SECONDS) -> Conditions:
+    """Look at the conditions of this moment, for `disk_seconds` and one more."""
     cores = len(os.sched_getaffinity(0))
+    disk_before = disk.look(disk_seconds)
     return Conditions(
         commit=_git("rev-parse", "HEAD") + ("+changes" if _git("status", "--porcelain", "--", *MEASURED) else ""),
         code=code(),
@@ -62,6 +75,7 @@ def observe() -> Conditions:
         packages={name: _version(name) for name in _PACKAGES},
         write_back=_write_back(),
         busy_cores_before=round(psutil.cpu_percent(_LOOK_SECONDS) / 100 * cores, 2),
+        disk_before=disk_before,
     )
 
 

@@ -102,7 +102,5 @@ def _judge(target: Target, result: Result | None) -> Judged:
         figure.spread.minimum,
         figure.spread.maximum,
         figure.unit,
-        ""
-        if result.conditions.was_quiet
-        else f"{result.conditions.busy_cores_before} cores were busy before the start",
+        "; ".join(result.conditions.reservations),
     )

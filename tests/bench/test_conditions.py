@@ -1,4 +1,4 @@
-"""Whether a machine was quiet is seen by what its cores do."""
+"""Whether a machine was quiet is seen by what its cores and its disk do."""
 
 import platform
 import sysconfig
@@ -7,12 +7,27 @@ import threading
 import pytest
 from msgspec import structs
 from taskwire_bench import conditions
+from taskwire_bench.disk import STALL_MS, Look
 
 
 def test_a_machine_is_quiet_when_next_to_nothing_runs(make_result) -> None:
     result = make_result(scenario="x").conditions
     assert structs.replace(result, busy_cores_before=0.1).was_quiet
     assert not structs.replace(result, busy_cores_before=0.5).was_quiet
+
+
+def test_what_was_wrong_with_the_machine_is_said(make_result) -> None:
+    quiet = make_result(scenario="x").conditions
+    stalling = Look(p50_ms=0.3, slowest_ms=100)
+
+    spoilt = structs.replace(quiet, busy_cores_before=0.5, disk_before=stalling)
+
+    assert quiet.reservations == []
+    assert structs.replace(quiet, disk_before=Look(p50_ms=0.3, slowest_ms=STALL_MS)).reservations == []
+    assert spoilt.reservations == [
+        "0.5 cores were busy before the start",
+        "the disk took up to 100 ms for 4 KiB before the start",
+    ]
 
 
 def test_what_runs_just_before_is_seen() -> None:
@@ -25,7 +40,7 @@ def test_what_runs_just_before_is_seen() -> None:
     thread = threading.Thread(target=burn)
     thread.start()
     try:
-        found = conditions.observe()
+        found = conditions.observe(disk_seconds=0.05)
     finally:
         done.set()
         thread.join()
@@ -43,4 +58,7 @@ def test_the_interpreter_is_named_with_its_build(
 ) -> None:
     monkeypatch.setattr(sysconfig, "get_config_var", {"CONFIG_ARGS": options}.get)
 
-    assert conditions.observe().python == f"{platform.python_version()}, configured {build} --enable-optimizations"
+    assert (
+        conditions.observe(disk_seconds=0.05).python
+        == f"{platform.python_version()}, configured {build} --enable-optimizations"
+    )
