@@ -12,11 +12,11 @@ from msgspec import Struct
 
 from taskwire_bench.spread import percentile
 
-LOOK_SECONDS = 10.0
-"""Rare stalls are what is looked for: in that bad hour there was one every six seconds."""
 STALL_MS = 40.0
-"""A write that takes longer says that the disk stalls. Of 10,000 on an idle machine none took more than 28 ms in a good
-hour, and in a bad one a thousandth more than 50, up to 139."""
+"""A write that takes longer says that the disk stalls. Of 10,000 of 64 KiB on an idle machine none took more than 28 ms
+in a good hour, and in a bad one a thousandth more than 50, up to 139."""
+LOOK_SECONDS = 10.0
+"""Stalls are rare: in that bad hour there was one every six seconds."""
 _PAUSE_SECONDS = 0.01
 _WRITE_BYTES = 4096
 _FILE_BYTES = 16 * 1024**2
@@ -46,7 +46,7 @@ def look(seconds: float = LOOK_SECONDS) -> Look:
         while time.monotonic() < end:
             took.append(_write(file.fileno(), len(took) * _WRITE_BYTES % _FILE_BYTES))
             time.sleep(_PAUSE_SECONDS)
-    return Look(p50_ms=round(percentile(took, 0.5), 2), slowest_ms=round(max(took), 1))
+    return Look(p50_ms=percentile(took, 0.5), slowest_ms=max(took))
 
 
 def _write(descriptor: int, place: int) -> float:

@@ -24,7 +24,7 @@ async def test_beats_are_added_until_cancelled() -> None:
         while len(beats) < 2:
             await asyncio.wait((following,), timeout=pulse.PAUSE_SECONDS / 5)
     following.cancel()
-    await asyncio.wait((following,))
+    await asyncio.wait((following,), timeout=5)
 
     assert following.cancelled()
     assert beats[1].at - beats[0].at >= pulse.PAUSE_SECONDS

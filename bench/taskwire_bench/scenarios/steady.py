@@ -156,10 +156,8 @@ def _memory_figures(memory: Sequence[Memory]) -> list[Figure]:
 
 def _latency_figures(probes: Sequence[reports.Probe], started: float, seconds: float) -> list[Figure]:
     """Return the p99 of each tenth of the time, and the worst of them against the first."""
-    tenths: list[list[float]] = [[] for _ in range(10)]
-    for probe in probes:
-        tenths[min(9, int((probe.due_ns / 1e9 - started) / seconds * 10))].append(probe.result_ms)
-    p99 = [percentile(values, 0.99) for values in tenths if values]
+    results = [(probe.due_ns / 1e9 - started, probe.result_ms) for probe in probes]
+    p99 = _by_tenth(results, seconds, 0.99)
     return [
         Figure(name="steady.p99", unit="ms", spread=Spread.of(p99)),
         Figure(name="steady.p99_ratio", unit="x", spread=Spread.of([max(p99) / p99[0]])),
@@ -168,12 +166,16 @@ def _latency_figures(probes: Sequence[reports.Probe], started: float, seconds: f
 
 def _pulse_figure(beats: Sequence[pulse.Beat], started: float, seconds: float) -> Figure:
     """Return what the same work took in each tenth of the time."""
+    took = [(beat.at - started, beat.cpu_ms) for beat in beats]
+    return Figure(name="steady.pulse", unit="ms", spread=Spread.of(_by_tenth(took, seconds, 0.5)))
+
+
+def _by_tenth(points: Sequence[tuple[float, float]], seconds: float, share: float) -> list[float]:
+    """Return a percentile of the values in each tenth of the time that has some."""
     tenths: list[list[float]] = [[] for _ in range(10)]
-    for beat in beats:
-        tenths[min(9, int((beat.at - started) / seconds * 10))].append(beat.cpu_ms)
-    return Figure(
-        name="steady.pulse", unit="ms", spread=Spread.of([percentile(values, 0.5) for values in tenths if values])
-    )
+    for at, value in points:
+        tenths[min(9, int(at / seconds * 10))].append(value)
+    return [percentile(values, share) for values in tenths if values]
 
 
 def _phase_figures(
